@@ -1,0 +1,20 @@
+"""The network of arXiv 2412.11008 in pure PyTorch."""
+
+from ccnet.network.averages import (
+    Average,
+    PinnedAverages,
+    SharedAverages,
+    picture_average,
+)
+from ccnet.network.ccnet import CCNet
+from ccnet.network.variants import VARIANTS, Variant
+
+__all__ = [
+    "VARIANTS",
+    "Average",
+    "CCNet",
+    "PinnedAverages",
+    "SharedAverages",
+    "Variant",
+    "picture_average",
+]

@@ -1,0 +1,155 @@
+"""CCNet, an encoder and decoder over three scales.
+
+Paper: Hao et al., "Towards Context-aware Convolutional Network for Image Restoration",
+arXiv 2412.11008. The multi-scale frame with its shallow inputs (SCM) and merges follows
+MIMO-UNet (Cho et al., ICCV 2021). Outputs agree with the published code to float32 precision
+(`tests/network/test_parity.py`).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ccnet.network.averages import Average, picture_average
+from ccnet.network.padding import MULTIPLE, pad_to_fit
+from ccnet.network.star import EfficientResidualStarModule
+
+
+class Stage(nn.Module):
+    """`modules` star modules in a row, the last with long-range integration."""
+
+    def __init__(self, channels: int, modules: int) -> None:
+        super().__init__()
+        self.modules_ = nn.ModuleList(
+            EfficientResidualStarModule(channels, integration=index == modules - 1)
+            for index in range(modules)
+        )
+
+    def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
+        for module in self.modules_:
+            features = module(features, average)
+        return features
+
+
+class PictureNorm(nn.Module):
+    """Instance norm with weight and bias, its mean and variance taken by `average`, eps 1e-5."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
+        centred = features - average(features)
+        scale = self.weight[:, None, None] * torch.rsqrt(average(centred.square()) + 1e-5)
+        return centred * scale + self.bias[:, None, None]
+
+
+class ShallowInput(nn.Module):
+    """Features of a reduced picture (the paper's SCM): (N, 3, H, W) to (N, channels, H, W)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.convolutions = nn.Sequential(
+            nn.Conv2d(3, channels // 4, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(channels // 4, channels // 2, 1),
+            nn.GELU(),
+            nn.Conv2d(channels // 2, channels // 2, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(channels // 2, channels, 1),
+        )
+        self.norm = PictureNorm(channels)
+
+    def forward(self, picture: Tensor, average: Average = picture_average) -> Tensor:
+        features: Tensor = self.norm(self.convolutions(picture), average)
+        return features
+
+
+class CCNet(nn.Module):
+    """Restore pictures: (N, 3, H, W) in [0, 1] to the same shape, not clamped.
+
+    `width` is the number of channels at full size, an even number; `modules` the number of star
+    modules in each of the six stages. H and W may be anything from 1 up: what the network cannot
+    take is reflected at the border and cropped again. Each picture of a batch comes out as alone.
+    """
+
+    def __init__(self, width: int = 40, modules: int = 4) -> None:
+        super().__init__()
+        if width < 2 or width % 2 or modules < 1:
+            raise ValueError(
+                f"CCNet takes an even width from 2 up and modules from 1 up, not {width} and "
+                f"{modules}."
+            )
+        full, half, quarter = width, 2 * width, 4 * width
+        self.width = width
+        self.modules_per_stage = modules
+
+        self.shallow_half = ShallowInput(half)
+        self.shallow_quarter = ShallowInput(quarter)
+        self.enter = nn.Conv2d(3, full, 3, padding=1)
+        self.encoder_full = Stage(full, modules)
+        self.down_half = nn.Conv2d(full, half, 3, stride=2, padding=1)
+        self.merge_half = nn.Conv2d(2 * half, half, 3, padding=1)
+        self.encoder_half = Stage(half, modules)
+        self.down_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
+        self.merge_quarter = nn.Conv2d(2 * quarter, quarter, 3, padding=1)
+        self.encoder_quarter = Stage(quarter, modules)
+
+        self.decoder_quarter = Stage(quarter, modules)
+        self.head_quarter = nn.Conv2d(quarter, 3, 3, padding=1)
+        self.up_half = nn.ConvTranspose2d(quarter, half, 4, stride=2, padding=1)
+        self.join_half = nn.Conv2d(2 * half, half, 1)
+        self.decoder_half = Stage(half, modules)
+        self.head_half = nn.Conv2d(half, 3, 3, padding=1)
+        self.up_full = nn.ConvTranspose2d(half, full, 4, stride=2, padding=1)
+        self.join_full = nn.Conv2d(2 * full, full, 1)
+        self.decoder_full = Stage(full, modules)
+        self.head_full = nn.Conv2d(full, 3, 3, padding=1)
+
+    def forward(self, batch: Tensor, average: Average = picture_average) -> Tensor:
+        """Restore `batch` (N, 3, H, W); `average` says where whole-picture averages come from."""
+        height, width = batch.shape[2:]
+        return self._pyramid(pad_to_fit(batch), average)[2][:, :, :height, :width]
+
+    def forward_pyramid(
+        self, batch: Tensor, average: Average = picture_average
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Restore `batch` (N, 3, H, W) at a quarter, a half and the full of its size.
+
+        H and W must be multiples of 4, else ValueError.
+        """
+        height, width = batch.shape[2:]
+        if height % MULTIPLE or width % MULTIPLE:
+            raise ValueError(f"A pyramid needs sides that are multiples of 4, not {height}x{width}.")
+        quarter, half, full = self._pyramid(pad_to_fit(batch), average)
+        return (
+            quarter[:, :, : height // 4, : width // 4],
+            half[:, :, : height // 2, : width // 2],
+            full[:, :, :height, :width],
+        )
+
+    def _pyramid(self, batch: Tensor, average: Average) -> tuple[Tensor, Tensor, Tensor]:
+        picture_half = batch[:, :, ::2, ::2]
+        picture_quarter = batch[:, :, ::4, ::4]
+        shallow_half = self.shallow_half(picture_half, average)
+        shallow_quarter = self.shallow_quarter(picture_quarter, average)
+
+        full = self.encoder_full(F.gelu(self.enter(batch)), average)
+        half = F.gelu(self.down_half(full))
+        half = self.merge_half(torch.cat((half, shallow_half), dim=1))
+        half = self.encoder_half(half, average)
+        quarter = F.gelu(self.down_quarter(half))
+        quarter = self.merge_quarter(torch.cat((quarter, shallow_quarter), dim=1))
+        quarter = self.encoder_quarter(quarter, average)
+
+        quarter = self.decoder_quarter(quarter, average)
+        output_quarter = self.head_quarter(quarter) + picture_quarter
+        half = torch.cat((F.gelu(self.up_half(quarter)), half), dim=1)
+        half = self.decoder_half(F.gelu(self.join_half(half)), average)
+        output_half = self.head_half(half) + picture_half
+        full = torch.cat((F.gelu(self.up_full(half)), full), dim=1)
+        full = self.decoder_full(F.gelu(self.join_full(full)), average)
+        return output_quarter, output_half, self.head_full(full) + batch

@@ -1,0 +1,46 @@
+"""Efficient residual star module (ERSM), the building block of CCNet.
+
+Paper: Hao et al., "Towards Context-aware Convolutional Network for Image Restoration",
+arXiv 2412.11008.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ccnet.network.averages import Average, picture_average
+from ccnet.network.integration import LargeDynamicIntegrationModule
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer norm over the channels at each pixel, (N, C, H, W) to the same shape, eps 1e-5."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        return super().forward(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class EfficientResidualStarModule(nn.Module):
+    """Multiply a branch that sees its surroundings with one that does not, and add the input.
+
+    (N, channels, H, W) to the same shape. With `integration`, a `LargeDynamicIntegrationModule`
+    stands before the last convolution, as in the last module of each stage of CCNet.
+    """
+
+    def __init__(self, channels: int, integration: bool = False) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(channels)
+        self.context = nn.Conv2d(channels, channels, 1, bias=False)
+        self.surroundings = nn.Conv2d(channels, channels, 9, padding=4, groups=channels)
+        self.plain = nn.Conv2d(channels, channels, 1, bias=False)
+        self.integration = LargeDynamicIntegrationModule(channels) if integration else None
+        self.projection = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
+        normed = self.norm(features)
+        context = F.gelu(self.surroundings(self.context(normed)))
+        star = F.gelu(context * self.plain(normed))
+        if self.integration is not None:
+            star = self.integration(star, average)
+        projected: Tensor = self.projection(star)
+        return projected + features
