@@ -1,0 +1,29 @@
+# Both commands make the virtual environment .venv when it is missing, and need only Python 3.10+.
+PYTHON ?= python3
+INSTALL = .venv/bin/python -m pip install --quiet --constraint constraints.txt --editable
+
+.PHONY: demo test
+
+demo: .venv/installed
+	.venv/bin/ccnet restore examples/pictures/HAZY.jpg --task dehaze --output restored --overwrite
+
+test: .venv/installed-dev
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/pytest
+
+# The stamps are made last, so an environment without one was left half made and is made anew;
+# so is one whose Python is gone.
+$(shell .venv/bin/python -c "" 2>/dev/null || rm -f .venv/installed .venv/installed-dev)
+
+.venv/installed: pyproject.toml constraints.txt
+	test -e $@ || $(PYTHON) -m venv --clear .venv
+	rm -f $@ .venv/installed-dev
+	$(INSTALL) .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	rm -f $<
+	$(INSTALL) ".[train,dev]"
+	touch $< $@
