@@ -123,7 +123,9 @@ class CCNet(nn.Module):
         """
         height, width = batch.shape[2:]
         if height % MULTIPLE or width % MULTIPLE:
-            raise ValueError(f"A pyramid needs sides that are multiples of 4, not {height}x{width}.")
+            raise ValueError(
+                f"A pyramid needs sides that are multiples of 4, not {height}x{width}."
+            )
         quarter, half, full = self._pyramid(pad_to_fit(batch), average)
         return (
             quarter[:, :, : height // 4, : width // 4],

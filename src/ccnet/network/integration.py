@@ -13,6 +13,40 @@ from torch import Tensor, nn
 from ccnet.network.averages import Average, picture_average
 
 
+def filter_by_convolution(rows: Tensor, filters: Tensor, dilation: int) -> Tensor:
+    """Filter each row of (N, C, H, W) with its sample's taps (N, k), the border reflected.
+
+    Work per pixel: k products. W must be longer than (k - 1) / 2 * dilation.
+    """
+    samples, taps = filters.shape
+    channels = rows.shape[1]
+    reach = (taps - 1) // 2 * dilation
+    padded = F.pad(rows, (reach, reach, 0, 0), mode="reflect")
+    kernels = filters[:, None].expand(-1, channels, -1).reshape(-1, 1, 1, taps)
+    one_sample = padded.reshape(1, -1, *padded.shape[2:])
+    filtered = F.conv2d(one_sample, kernels, dilation=(1, dilation), groups=samples * channels)
+    return filtered.reshape(rows.shape)
+
+
+def filter_by_matrix(rows: Tensor, filters: Tensor, dilation: int) -> Tensor:
+    """The same as `filter_by_convolution`, as a product with one banded W x W matrix per sample.
+
+    Work per pixel: W products.
+    """
+    samples, taps = filters.shape
+    length = rows.shape[3]
+    offsets = (torch.arange(taps, device=rows.device) - (taps - 1) // 2) * dilation
+    source = (torch.arange(length, device=rows.device)[:, None] + offsets).abs()
+    source = torch.where(source < length, source, 2 * (length - 1) - source)
+    entries = source + torch.arange(length, device=rows.device)[:, None] * length
+    band = filters.new_zeros(samples, length * length).scatter_add(
+        1,
+        entries.reshape(1, -1).expand(samples, -1),
+        filters[:, None].expand(-1, length, -1).reshape(samples, -1),
+    )
+    return rows @ band.view(samples, 1, length, length).transpose(2, 3)
+
+
 class DynamicStrip(nn.Module):
     """Filter along one direction with `taps` numbers made from the picture's own averages.
 
@@ -29,19 +63,16 @@ class DynamicStrip(nn.Module):
         self.to_filter = nn.Conv2d(channels, taps, 1, bias=False)
 
     def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
-        filters = torch.sigmoid(self.to_filter(average(features)))
-        axis = 3 if self.horizontal else 2
-        length = features.shape[axis]
-        reach = (self.taps - 1) // 2 * self.dilation
-        sides = (reach, reach, 0, 0) if self.horizontal else (0, 0, reach, reach)
-        padded = F.pad(features, sides, mode="reflect")
-        # A sum of shifted copies: every sample has its own filter, and one grouped convolution
-        # for that is slower on the CPU than this, which the compiler makes into a single loop.
-        shifted = (
-            filters[:, tap : tap + 1] * padded.narrow(axis, tap * self.dilation, length)
-            for tap in range(self.taps)
-        )
-        return torch.stack(list(shifted)).sum(0)
+        filters = torch.sigmoid(self.to_filter(average(features))).flatten(1)
+        filters = filters.expand(len(features), -1)
+        rows = features if self.horizontal else features.transpose(2, 3)
+        # The same sums in two forms: the gradient of a matrix product is several times cheaper
+        # than that of a grouped convolution, but its work grows with the length of a row.
+        if self.training:
+            filtered = filter_by_matrix(rows, filters, self.dilation)
+        else:
+            filtered = filter_by_convolution(rows, filters, self.dilation)
+        return filtered if self.horizontal else filtered.transpose(2, 3)
 
 
 class DynamicStrips(nn.Module):
