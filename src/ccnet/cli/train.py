@@ -1,0 +1,29 @@
+"""`ccnet train`: train a model from a recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="A shipped recipe's name or a YAML file.")],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Values laid over the recipe's."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint in output.")
+    ] = False,
+) -> None:
+    """Train a model: ccnet train dehaze-small photos=FOLDER minutes=60.
+
+    FOLDER holds clean photographs and VAL.txt, which names those to validate on. Ctrl-C saves a
+    checkpoint and stops.
+    """
+    from ccnet.training.recipe import load_recipe
+    from ccnet.training.run import train_recipe
+
+    weights = train_recipe(load_recipe(recipe, overrides or ()), resume=resume)
+    typer.echo(weights)

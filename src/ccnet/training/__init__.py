@@ -1,0 +1,1 @@
+"""Training CCNet: loss, schedule, Lightning module, recipes and the run itself."""

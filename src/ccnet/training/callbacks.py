@@ -1,0 +1,157 @@
+"""What happens beside the training steps: weights written, interruptions, lines of progress."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import lightning
+import safetensors.torch
+from lightning.pytorch.callbacks import Callback
+from rich.console import Console
+from torch import Tensor
+
+from ccnet.errors import CCNetError
+from ccnet.training.module import RestorationModule
+
+
+class Interrupted(CCNetError):
+    """Training was asked to stop and left a checkpoint from which it can go on."""
+
+
+class WeightsExport(Callback):
+    """Write the averaged weights to `path` (safetensors) after every validation.
+
+    `metadata` goes into the file, with the step and the validation scores added.
+    """
+
+    def __init__(self, path: Path, metadata: dict[str, str]) -> None:
+        self.path = path
+        self.metadata = metadata
+
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        assert isinstance(pl_module, RestorationModule)
+        if not trainer.is_global_zero:
+            return
+        tensors = {
+            name: tensor.float().contiguous().cpu()
+            for name, tensor in pl_module.average.state_dict().items()
+        }
+        scores = {
+            name: f"{float(score):.3f}"
+            for name, score in trainer.callback_metrics.items()
+            if name.startswith("validation/")
+        }
+        metadata = self.metadata | {"step": str(trainer.global_step)} | scores
+        write_whole(self.path, safetensors.torch.save(tensors, metadata))
+
+
+class CheckpointOnSignal(Callback):
+    """On Ctrl-C or SIGTERM finish the step, save the checkpoint `path` and raise `Interrupted`.
+
+    A second signal ends the program at once, as it would without this.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._asked = False
+        self._previous: dict[int, Any] = {}
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._ask)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        self._asked = True
+        self._restore()
+
+    def _restore(self) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous.clear()
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Tensor,
+        batch_idx: int,
+    ) -> None:
+        if self._asked:
+            trainer.save_checkpoint(self.path)
+            raise Interrupted(
+                f"Stopped after step {trainer.global_step}; go on from {self.path} with --resume."
+            )
+
+    def teardown(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str
+    ) -> None:
+        self._restore()
+
+
+class ProgressLines(Callback):
+    """Print a line of progress every `every` steps, for logs, where a bar would only be noise."""
+
+    def __init__(self, console: Console, every: int) -> None:
+        self.console = console
+        self.every = every
+        self._since = (0, 0.0)
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        self._since = (trainer.global_step, time.monotonic())
+
+    def on_train_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Tensor,
+        batch_idx: int,
+    ) -> None:
+        step = trainer.global_step
+        if step % self.every:
+            return
+        assert isinstance(pl_module, RestorationModule)
+        now = time.monotonic()
+        pace = (now - self._since[1]) / max(1, step - self._since[0])
+        self._since = (step, now)
+        self._print(
+            f"step {step}/{trainer.max_steps}  loss {float(outputs['loss']):.4f}  "
+            f"rate {pl_module.rate:.2e}  {pace:.2f} s/step  {pl_module.seconds / 60:.1f} min"
+        )
+
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        scores = trainer.callback_metrics
+        self._print(
+            f"step {trainer.global_step}  validation PSNR {scores['validation/psnr']:.2f} dB, "
+            f"of the input {scores['validation/input_psnr']:.2f}, "
+            f"of clean pictures {scores['validation/clean_psnr']:.2f}"
+        )
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, highlight=False, soft_wrap=True)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that at every moment `path` holds the old or the new content, complete."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        aside.write_bytes(content)
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""Recipes: one YAML file that trains one model, typed, with every key checked."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import yaml
+
+from ccnet.errors import UsageError
+
+
+@dataclass(frozen=True)
+class NetworkRecipe:
+    """The network's size: channels at full size and star modules per stage."""
+
+    width: int
+    modules: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a training run does; see `recipes/*.yaml` for values."""
+
+    name: str
+    """What the run and its weights are called."""
+    task: str
+    """What is removed: `dehaze`."""
+    network: NetworkRecipe
+    photos: Path
+    """Folder of clean photographs, with VAL.txt naming those to validate on."""
+    output: Path
+    """Folder for checkpoints, weights and logs."""
+    steps: int
+    minutes: float | None = None
+    """Time limit of the run; the learning rate then falls in time with it."""
+    long_side: int = 704
+    """Photographs are reduced to this many pixels when read."""
+    crop: int = 256
+    batch: int = 8
+    rate: float = 1e-4
+    """Highest learning rate."""
+    warmup: int = 0
+    """Steps over which the learning rate rises."""
+    clip: float = 0.01
+    """Longest gradient; a longer one is scaled down."""
+    average_decay: float = 0.999
+    """Decay of the moving average of the weights."""
+    precision: str = "32-true"
+    """`32-true` or `bf16-mixed`."""
+    compile: bool = False
+    """Whether `torch.compile` makes the network faster, after minutes of work at the start."""
+    seed: int = 0
+    validate_every: int = 500
+    """Steps between validations; each one writes the weights and a checkpoint."""
+    validation_crop: int = 256
+
+    def __post_init__(self) -> None:
+        for key in ("steps", "long_side", "batch", "rate", "clip", "validate_every"):
+            if not getattr(self, key) > 0:
+                raise UsageError(f"{key}={getattr(self, key)} must be more than 0.")
+        for key in ("crop", "validation_crop"):
+            if getattr(self, key) <= 0 or getattr(self, key) % 4:
+                raise UsageError(f"{key}={getattr(self, key)} must be a multiple of 4.")
+        if self.minutes is not None and not self.minutes > 0:
+            raise UsageError(f"minutes={self.minutes} must be more than 0, or null for no limit.")
+        if self.precision not in PRECISIONS:
+            raise UsageError(
+                f"precision={self.precision} is none of {', '.join(PRECISIONS)}; name one of them."
+            )
+
+
+PRECISIONS = ("32-true", "bf16-mixed")
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes in the package."""
+    folder = files("ccnet.training") / "recipes"
+    return sorted(
+        entry.name.removesuffix(".yaml")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    )
+
+
+def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a shipped recipe by name or any by path, with `key=value` overrides laid over it.
+
+    A key of a section is written with a dot: `network.width=40`. Raises `UsageError` for a recipe
+    that is not there, a key that is unknown or missing, and a value of the wrong type.
+    """
+    values = _parse(recipe, _recipe_text(recipe))
+    if not isinstance(values, dict):
+        raise UsageError(f"Recipe {recipe} must be a YAML mapping of keys to values.")
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise UsageError(f"{override} is no key=value; write for example steps=1000.")
+        section = values
+        *parents, last = key.split(".")
+        for parent in parents:
+            section = section.setdefault(parent, {})
+            if not isinstance(section, dict):
+                raise UsageError(f"{key}: {parent} is a value and has no keys.")
+        section[last] = _parse(override, value)
+    made: Recipe = _build(Recipe, values, "")
+    return made
+
+
+def _recipe_text(recipe: str) -> str:
+    if recipe in shipped_recipes():
+        return (files("ccnet.training") / "recipes" / f"{recipe}.yaml").read_text("utf-8")
+    try:
+        return Path(recipe).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"Recipe {recipe} is neither a YAML file that can be read nor one of "
+            f"{', '.join(shipped_recipes())}."
+        ) from error
+
+
+def _parse(source: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"{source} is not YAML: {' '.join(str(error).split())}.") from error
+
+
+def _build(kind: type[Any], values: Mapping[str, Any], prefix: str) -> Any:
+    hints = get_type_hints(kind)
+    for key in values:
+        if key not in hints:
+            close = difflib.get_close_matches(str(key), hints, n=1, cutoff=0.5)
+            known = f"did you mean {prefix}{close[0]}?" if close else f"use {', '.join(hints)}."
+            raise UsageError(f"{prefix}{key} is no key of a recipe; {known}")
+    fields = dataclasses.fields(kind)
+    for field in fields:
+        if field.name not in values and field.default is dataclasses.MISSING:
+            raise UsageError(
+                f"{prefix}{field.name} is missing; give it as {prefix}{field.name}=..."
+            )
+    return kind(**{key: _convert(prefix + key, value, hints[key]) for key, value in values.items()})
+
+
+def _convert(key: str, value: Any, kind: Any) -> Any:
+    if get_origin(kind) is types.UnionType:
+        if value is None:
+            return None
+        (kind,) = (option for option in get_args(kind) if option is not types.NoneType)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            raise UsageError(
+                f"{key} is a section; set its keys, as in {key}.{_first_key(kind)}=..."
+            )
+        return _build(kind, value, f"{key}.")
+    try:
+        # YAML 1.1 reads 1e-4, which has no dot, as text.
+        if kind is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
+            return float(value)
+        if kind is Path and isinstance(value, str):
+            return Path(value).expanduser()
+    except ValueError:
+        pass
+    if type(value) is not kind:
+        raise UsageError(f"{key}={value} must be {WANTED[kind]}.")
+    return value
+
+
+WANTED = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    Path: "a path",
+}
+
+
+def _first_key(kind: type[Any]) -> str:
+    return dataclasses.fields(kind)[0].name
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The YAML of a recipe, which `load_recipe` reads back."""
+    values = dataclasses.asdict(
+        recipe,
+        dict_factory=lambda items: {k: str(v) if isinstance(v, Path) else v for k, v in items},
+    )
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
