@@ -1,0 +1,99 @@
+"""Haze: light from the scene fades with distance and light of the air takes its place.
+
+I = J * t + A * (1 - t) with t = exp(-beta * depth): Koschmieder's law in the form of Narasimhan
+and Nayar ("Vision and the Atmosphere", IJCV 2002); J is the clean picture, A the airlight.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ccnet.degradation.camera import add_noise, compress_jpeg
+from ccnet.degradation.depth import make_depth
+from ccnet.degradation.randomness import happens, smooth_field, uniform
+
+DENSEST = 3.0
+"""Optical depth (beta * depth) of the farthest point at strength 1; 5% of its light is left."""
+
+
+def apply_haze(clean: Tensor, transmission: Tensor, airlight: Tensor) -> Tensor:
+    """Koschmieder's law: clean * transmission + airlight * (1 - transmission).
+
+    `clean` (N, 3, H, W) in [0, 1]; the others in [0, 1] and of shapes that broadcast to it.
+    """
+    return clean * transmission + airlight * (1 - transmission)
+
+
+def add_haze(
+    clean: Tensor, generator: torch.Generator | None = None, strength: float | None = None
+) -> Tensor:
+    """Put haze of random depth, density and colour into each picture, then noise and JPEG.
+
+    `clean` (N, 3, H, W) float32 in [0, 1] to the same, on the same device. `strength` from 0 (the
+    picture as it was) to 1 (dense) fixes the density; without it each picture gets its own, one
+    in ten none at all. `generator` must be on the device of `clean`.
+    """
+    if generator is None:
+        generator = torch.Generator(clean.device)
+        generator.seed()
+    if strength == 0:
+        return clean.clone()
+    hazy = apply_haze(
+        clean,
+        random_transmission(clean, generator, strength),
+        random_airlight(clean, generator),
+    )
+    return random_camera(hazy.clamp(0, 1), generator)
+
+
+def random_transmission(
+    clean: Tensor, generator: torch.Generator, strength: float | None
+) -> Tensor:
+    """Transmission t = exp(-beta * depth) of random made-up scenes: (N, 1, H, W) in (0, 1]."""
+    one = (len(clean), 1, 1, 1)
+    depth = make_depth(clean, generator)
+    depth = depth ** (2 ** uniform(-1, 1, one, clean, generator))
+    # The nearest thing seldom is at no distance: indoors especially, haze lies over all of it.
+    nearest = uniform(0.0, 0.6, one, clean, generator)
+    depth = nearest + (1 - nearest) * depth
+    patchiness = happens(0.3, clean, generator) * uniform(0.1, 0.6, one, clean, generator)
+    patches = smooth_field(clean, 2, generator) + 0.5 * smooth_field(clean, 5, generator)
+    if strength is None:
+        dense = uniform(0.1, 1, one, clean, generator)
+        density = DENSEST * dense * (1 - happens(0.1, clean, generator))
+    else:
+        density = torch.full_like(depth[:, :, :1, :1], DENSEST * strength)
+    return torch.exp(-density * depth * torch.exp(patchiness * patches))
+
+
+def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """Airlight of random brightness, tint and evenness: (N, 3, H, W) in [0, 1].
+
+    Mostly bright and nearly gray, as in daylight (RESIDE: 0.7 to 1); at times dim, warm as in dust
+    and smog or blue as at dusk, or brighter on the side of the sun.
+    """
+    count = len(clean)
+    one = (count, 1, 1, 1)
+    dim = happens(0.25, clean, generator)
+    brightness = torch.lerp(
+        uniform(0.65, 1.0, one, clean, generator), uniform(0.4, 0.75, one, clean, generator), dim
+    )
+    tint = uniform(-0.025, 0.025, (count, 3, 1, 1), clean, generator)
+    warmth = happens(0.35, clean, generator) * uniform(-0.12, 0.12, one, clean, generator)
+    warm = clean.new_tensor((1.0, 0.2, -1.2)).view(1, 3, 1, 1)
+    unevenness = happens(0.3, clean, generator) * uniform(0.02, 0.1, one, clean, generator)
+    field = smooth_field(clean, 1, generator)
+    return (brightness * (1 + warmth * warm + unevenness * field) + tint).clamp(0, 1)
+
+
+def random_camera(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise on a quarter and JPEG on 40% of `pictures` (N, 3, H, W) in [0, 1], to the same."""
+    one = (len(pictures), 1, 1, 1)
+    noisy = happens(0.25, pictures, generator)
+    shot = noisy * 10 ** uniform(-4.5, -3, one, pictures, generator)
+    read = noisy * uniform(0.001, 0.02, one, pictures, generator)
+    pictures = add_noise(pictures, shot, read, generator).clamp(0, 1)
+    quality = uniform(40, 96, one, pictures, generator)
+    compressed = happens(0.4, pictures, generator)
+    return torch.lerp(pictures, compress_jpeg(pictures, quality), compressed)
