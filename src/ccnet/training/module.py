@@ -14,6 +14,7 @@ from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from ccnet.datasets.crops import seeded_generator
+from ccnet.degradation.light import vary_light
 from ccnet.errors import CCNetError
 from ccnet.network import CCNet
 from ccnet.training.average import decay_at, update_average
@@ -101,6 +102,7 @@ class RestorationModule(lightning.LightningModule):
 
     def training_step(self, clean: Tensor, batch_idx: int) -> Tensor:
         generator = seeded_generator(self.seed, self.global_rank, batch_idx, 1, device=self.device)
+        clean = vary_light(clean, generator)
         degraded = self.degrade(clean, generator)
         outputs = self._pyramid(degraded.contiguous(memory_format=torch.channels_last))
         loss = restoration_loss(outputs, clean)
