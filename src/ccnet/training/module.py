@@ -102,8 +102,10 @@ class RestorationModule(lightning.LightningModule):
 
     def training_step(self, clean: Tensor, batch_idx: int) -> Tensor:
         generator = seeded_generator(self.seed, self.global_rank, batch_idx, 1, device=self.device)
-        clean = vary_light(clean, generator)
-        degraded = self.degrade(clean, generator)
+        # Depth and cosine transforms need more digits than the network's mixed precision.
+        with torch.autocast(self.device.type, enabled=False):
+            clean = vary_light(clean, generator)
+            degraded = self.degrade(clean, generator)
         outputs = self._pyramid(degraded.contiguous(memory_format=torch.channels_last))
         loss = restoration_loss(outputs, clean)
         self._watch(loss.detach(), batch_idx)
