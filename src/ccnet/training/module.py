@@ -88,9 +88,7 @@ class RestorationModule(lightning.LightningModule):
         return min(1.0, self.seconds / (60 * self.minutes)) if self.minutes else 0.0
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return torch.optim.Adam(
-            self.network.parameters(), lr=self.peak_rate, betas=(0.9, 0.999), fused=True
-        )
+        return torch.optim.Adam(self.network.parameters(), lr=self.peak_rate, betas=(0.9, 0.999))
 
     def on_train_start(self) -> None:
         self._started = time.monotonic()
