@@ -1,0 +1,1 @@
+"""Haze as a physical model, for making pairs to train and measure on."""

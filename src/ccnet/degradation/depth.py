@@ -22,7 +22,7 @@ REGIONS = 20
 
 
 def make_depth(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Make depth for `pictures` (N, 3, H, W) in [0, 1]: (N, 1, H, W), 0 the nearest, 1 the farthest."""
+    """Make depth for `pictures` (N, 3, H, W) in [0, 1]: (N, 1, H, W), 0 nearest, 1 farthest."""
     count, _, height, width = pictures.shape
     scale = min(1.0, GRID / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))

@@ -22,7 +22,7 @@ def happens(probability: float, like: Tensor, generator: torch.Generator) -> Ten
 
 
 def smooth_field(like: Tensor, cells: int, generator: torch.Generator) -> Tensor:
-    """Make noise with features of about 1/`cells` of the picture: (N, 1, H, W), mean 0, spread 1."""
+    """Make noise with features of 1/`cells` of the picture: (N, 1, H, W), mean 0, deviation 1."""
     count, _, height, width = like.shape
     coarse = torch.randn(
         (count, 1, cells + 3, cells + 3),
@@ -31,5 +31,5 @@ def smooth_field(like: Tensor, cells: int, generator: torch.Generator) -> Tensor
         dtype=like.dtype,
     )
     field = F.interpolate(coarse, size=(height, width), mode="bicubic", align_corners=True)
-    spread, mean = torch.std_mean(field, dim=(2, 3), keepdim=True)
+    spread, mean = torch.std_mean(field, dim=(2, 3), correction=0, keepdim=True)
     return (field - mean) / (spread + 1e-6)

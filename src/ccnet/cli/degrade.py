@@ -1,0 +1,47 @@
+"""`ccnet degrade`: put haze into a clean picture."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Kind(str, Enum):
+    """What can be put into a picture."""
+
+    haze = "haze"
+
+
+def degrade(
+    picture: Annotated[Path, typer.Argument(metavar="INPUT", help="A clean picture.")],
+    kind: Annotated[Kind, typer.Option(help="What to put into it.")],
+    strength: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="From 0, nothing, to 1, dense; random when left out."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Makes the same again; random when left out.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="INPUT's name with -haze when left out.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT.")] = False,
+) -> None:
+    """Make a hazy picture of a clean one, as the pairs are made that networks are trained on."""
+    import torch
+
+    from ccnet.degradation.haze import add_haze
+    from ccnet.images import read_picture, to_srgb, with_srgb_change, write_picture
+
+    source = read_picture(picture)
+    clean = to_srgb(source)
+    generator = torch.Generator()
+    generator.seed() if seed is None else generator.manual_seed(seed)
+    batch = torch.from_numpy(clean).permute(2, 0, 1)[None]
+    hazy = add_haze(batch, generator, strength)[0].permute(1, 2, 0).numpy()
+    target = output or picture.with_name(f"{picture.stem}-{kind.value}{picture.suffix}")
+    write_picture(with_srgb_change(source, clean, hazy), target, overwrite=overwrite)
+    typer.echo(target)

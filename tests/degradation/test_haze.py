@@ -1,0 +1,102 @@
+"""Haze obeys Koschmieder's law and spares what it should spare."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+
+from ccnet.degradation.haze import add_haze, apply_haze, random_airlight, random_transmission
+from ccnet.degradation.light import vary_light
+
+
+def photograph(side: int = 96) -> torch.Tensor:
+    pixels = torch.from_numpy(data.astronaut().copy()).permute(2, 0, 1)[None].float() / 255
+    return torch.nn.functional.interpolate(pixels, size=(side, side), mode="area")
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_full_transmission_is_the_scene_and_none_is_the_airlight() -> None:
+    clean = photograph()
+    airlight = torch.tensor([0.9, 0.8, 0.7]).view(1, 3, 1, 1)
+    assert torch.equal(apply_haze(clean, torch.ones(1), airlight), clean)
+    foggy = apply_haze(clean, torch.zeros(1), airlight)
+    assert torch.equal(foggy, airlight.expand_as(clean))
+
+
+def test_haze_can_be_taken_off_again_by_the_law_itself() -> None:
+    clean = photograph()
+    transmission = random_transmission(clean, seeded(), 0.5)
+    airlight = random_airlight(clean, seeded(1))
+    hazy = apply_haze(clean, transmission, airlight)
+    torch.testing.assert_close(
+        (hazy - airlight) / transmission + airlight, clean, atol=1e-5, rtol=0
+    )
+
+
+def test_strength_0_leaves_the_picture_bit_for_bit() -> None:
+    clean = photograph()
+    assert torch.equal(add_haze(clean, seeded(), strength=0), clean)
+
+
+def test_transmission_falls_with_strength_everywhere() -> None:
+    clean = photograph().expand(4, -1, -1, -1)
+    light, dense = (random_transmission(clean, seeded(), s) for s in (0.2, 0.9))
+    assert (dense <= light).all()
+    assert dense.mean() < light.mean() - 0.2
+
+
+def test_some_training_pictures_stay_without_haze() -> None:
+    clean = photograph(32).expand(400, -1, -1, -1)
+    transmission = random_transmission(clean, seeded(), None)
+    untouched = (transmission == 1).flatten(1).all(1).float().mean()
+    assert 0.04 < untouched < 0.18
+
+
+def test_haze_lowers_contrast() -> None:
+    clean = photograph().expand(16, -1, -1, -1)
+    hazy = add_haze(clean, seeded(), strength=0.8)
+    assert hazy.std(dim=(1, 2, 3)).mean() < 0.6 * clean.std(dim=(1, 2, 3)).mean()
+
+
+def test_a_batch_holds_different_haze_and_a_seed_repeats_it() -> None:
+    clean = photograph().expand(3, -1, -1, -1)
+    first, again = add_haze(clean, seeded(7)), add_haze(clean, seeded(7))
+    assert torch.equal(first, again)
+    assert (first[0] - first[1]).abs().mean() > 0.01
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    height=st.integers(1, 70),
+    width=st.integers(1, 70),
+    strength=st.none() | st.floats(0, 1),
+    seed=st.integers(0, 2**32),
+)
+def test_any_size_gives_a_picture_in_range(
+    height: int, width: int, strength: float | None, seed: int
+) -> None:
+    clean = torch.rand(2, 3, height, width, generator=seeded(seed))
+    hazy = add_haze(clean, seeded(seed), strength)
+    assert hazy.shape == clean.shape
+    assert hazy.dtype == torch.float32
+    assert hazy.min() >= 0
+    assert hazy.max() <= 1
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_black_and_white_pictures_pass(value: float) -> None:
+    hazy = add_haze(torch.full((4, 3, 40, 50), value), seeded())
+    assert hazy.isfinite().all()
+
+
+def test_other_light_keeps_range_and_order() -> None:
+    ramp = torch.linspace(0, 1, 64).expand(8, 3, 4, 64)
+    varied = vary_light(ramp, seeded())
+    assert varied.min() >= 0
+    assert varied.max() <= 1
+    assert (varied.diff(dim=3) >= 0).all()
+    assert not torch.equal(varied, ramp)
