@@ -104,7 +104,7 @@ def standing_regions(pictures: Tensor, depth: Tensor, generator: torch.Generator
 def sky_likeness(pictures: Tensor) -> Tensor:
     """How much each place looks like sky, in [0, 1]: bright, smooth, gray or blue, high up."""
     height = pictures.shape[2]
-    red, _, blue = pictures.split(1, dim=1)
+    red, blue = pictures[:, :1], pictures[:, 2:]
     luminance = pictures.mean(1, keepdim=True)
     mean = F.avg_pool2d(luminance, 5, 1, 2, count_include_pad=False)
     roughness = F.avg_pool2d((luminance - mean).abs(), 5, 1, 2, count_include_pad=False)
