@@ -1,0 +1,266 @@
+"""Pictures to files and bytes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccnet.errors import PictureError, UsageError
+from ccnet.images import libvips
+from ccnet.images.colour import as_srgb
+from ccnet.images.containers import (
+    jpeg_with_exif,
+    jpeg_with_resolution,
+    png_with_exif,
+    webp_with_exif,
+)
+from ccnet.images.exif import tiff_with_exif
+from ccnet.images.formats import FORMATS, Format, format_named, format_of_suffix
+from ccnet.images.picture import Picture
+
+_QUALITY = {"jpeg": 95, "webp": 95, "avif": 90}
+_BIG_TIFF_BYTES = 3 << 30  # of pixels; a classic TIFF ends at 4 GB
+
+
+def encode_picture(
+    picture: Picture,
+    format: str | None = None,  # noqa: A002
+    quality: int | None = None,
+) -> bytes:
+    """Encode a picture with its metadata.
+
+    What a format cannot hold is brought to the nearest that it can: 16 bits become 8 for JPEG and
+    WebP and 12 for AVIF; CMYK becomes sRGB for all but JPEG and TIFF, and gray for WebP and AVIF;
+    transparency is laid over white for JPEG. JPEG leaves out an EXIF block, XMP packet or IPTC
+    block above its 64 KB. For AVIF libvips rewrites the EXIF block, which can lose a maker's notes.
+
+    Args:
+        picture: The picture.
+        format: A name or suffix, such as "jpeg" or ".tif"; the picture's own if None.
+        quality: 1 to 100, for what loses detail: JPEG (95 if None; colour at full resolution from
+            90), AVIF (90) and WebP. If None, WebP is lossless for a lossless picture, else 95. PNG
+            and TIFF are always lossless.
+
+    Returns:
+        The file's bytes.
+
+    Raises:
+        PictureError: The format cannot hold so many pixels across or down.
+        UsageError: No such format or quality.
+    """
+    return _encode(picture, _named(format) or picture.format, quality, "The picture")
+
+
+def write_picture(
+    picture: Picture,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002
+    quality: int | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Encode a picture as `encode_picture` does and put it in place whole, or not at all.
+
+    It is written to a temporary file in the same folder first, which is removed if anything fails.
+
+    Args:
+        picture: The picture.
+        path: Where to; a symbolic link is followed.
+        format: A name or suffix; by the path's suffix if None, and the picture's own without any.
+        quality: As for `encode_picture`.
+        overwrite: Whether to replace a file that is there.
+
+    Raises:
+        PictureError: The file is there already, the suffix names no format, or it cannot be
+            encoded or written.
+        UsageError: No such format or quality.
+    """
+    path = Path(path)
+    name = _named(format) or format_of_suffix(path)
+    if name is None and path.suffix:
+        raise PictureError(
+            f"{path} cannot be written: {path.suffix} is no suffix of a format that can be; use "
+            f"{', '.join(held.suffixes[0] for held in FORMATS.values())}, or name the format."
+        )
+    if not overwrite and os.path.lexists(path):
+        raise PictureError(_taken(path))
+    data = _encode(picture, name or picture.format, quality, str(path))
+    place_file(data, path, overwrite=overwrite)
+
+
+def place_file(data: bytes, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Write bytes to a temporary file beside a path and move it there, whole or not at all.
+
+    Args:
+        data: The file's content.
+        path: Where to; a symbolic link is followed, and a replaced file's permissions are kept.
+        overwrite: Whether to replace a file that is there; if not, one that another process writes
+            meanwhile is safe too.
+
+    Raises:
+        PictureError: The file is there already, or cannot be written.
+    """
+    shown, target = path, Path(os.path.realpath(path))
+    temporary = target.with_name(f".ccnet-{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+            if overwrite:
+                if target.exists():
+                    shutil.copymode(target, temporary)
+                temporary.replace(target)
+            else:
+                _move_to_free(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except FileExistsError as error:
+        raise PictureError(_taken(shown)) from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PictureError(f"{shown} cannot be written: {reason.lower()}.") from error
+
+
+def _move_to_free(temporary: Path, target: Path) -> None:
+    """Move a file to a free path; raises FileExistsError where it is taken, even only just now."""
+    try:
+        target.hardlink_to(temporary)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: take the name first
+        target.open("xb").close()
+        temporary.replace(target)
+
+
+def _taken(path: str | os.PathLike[str]) -> str:
+    return f"{os.fspath(path)} is there already; name another file, or allow it to be overwritten."
+
+
+def _named(name: str | None) -> str | None:
+    if name is None:
+        return None
+    if known := format_named(name):
+        return known
+    raise UsageError(f"format={name} is none of {', '.join(FORMATS)}.")
+
+
+def _encode(picture: Picture, name: str, quality: int | None, shown: str) -> bytes:
+    if quality is not None and not 1 <= quality <= 100:
+        raise UsageError(f"quality={quality} must be from 1 to 100.")
+    held = FORMATS[name]
+    height, width, _ = picture.pixels.shape
+    if max(height, width) > held.longest_side:
+        raise PictureError(
+            f"{shown} cannot be written as {held.title}, which holds at most {held.longest_side} "
+            f"pixels across and down and not {width} by {height}; choose PNG or TIFF."
+        )
+    picture = _fitted(picture, held)
+    try:
+        data = libvips.save(_image(picture, name), name, _options(picture, name, quality))
+    except libvips.Error as error:
+        reason = libvips.reason(error)
+        raise PictureError(f"{shown} cannot be written as {held.title}{reason}.") from error
+    return _with_rest(data, picture, name)
+
+
+def _fitted(picture: Picture, held: Format) -> Picture:
+    """Bring a picture's space, alpha and depth to what a format holds."""
+    if picture.space not in held.spaces:
+        picture = as_srgb(picture)
+    if picture.alpha is not None and not held.alpha:
+        picture = replace(picture, pixels=_over_white(picture), alpha=None)
+    deep = picture.pixels.itemsize == 2
+    bits = max((bits for bits in held.bits if bits <= (picture.bits if deep else 8)), default=8)
+    if deep and held.bits[-1] == 16:
+        bits = 16
+    if deep and bits == 8:
+        alpha = None if picture.alpha is None else _with_bits(picture.alpha, 8)
+        picture = replace(picture, pixels=_with_bits(picture.pixels, 8), alpha=alpha)
+    return replace(picture, bits=bits)
+
+
+def _over_white(picture: Picture) -> NDArray[Any]:
+    """Lay a picture over white paper; CMYK's white is no ink."""
+    assert picture.alpha is not None
+    largest = np.iinfo(picture.pixels.dtype).max
+    white = 0 if picture.space == "cmyk" else largest
+    pixels = np.empty_like(picture.pixels)
+    for row, (colours, alpha) in enumerate(zip(picture.pixels, picture.alpha, strict=True)):
+        share = alpha[:, None] / largest
+        pixels[row] = np.rint(colours * share + white * (1 - share))
+    return pixels
+
+
+def _with_bits(values: NDArray[Any], bits: int) -> NDArray[Any]:
+    """Round uint16 over its full range to 8 bits, or to 10 or 12 bits shifted up for libvips."""
+    rounded = np.empty(values.shape, np.uint8 if bits == 8 else np.uint16)
+    for row, line in enumerate(values):
+        levels = (line.astype(np.uint32) * ((1 << bits) - 1) + 32_767) // 65_535
+        rounded[row] = levels if bits == 8 else levels << (16 - bits)
+    return rounded
+
+
+def _image(picture: Picture, name: str) -> libvips.Image:
+    """Wrap a picture that fits its format for libvips, with all metadata that libvips carries."""
+    pixels, alpha = picture.pixels, picture.alpha
+    if picture.bits in (10, 12):
+        pixels = _with_bits(pixels, picture.bits)
+        alpha = alpha if alpha is None else _with_bits(alpha, picture.bits)
+    image = libvips.image_of(np.ascontiguousarray(pixels), picture.space)
+    if alpha is not None:
+        image = image.bandjoin(libvips.image_of(np.ascontiguousarray(alpha[:, :, None]), "gray"))
+    across, down = picture.resolution or (72, 72)
+    image = image.copy(xres=across / 25.4, yres=down / 25.4)
+    blobs = {
+        "icc-profile-data": picture.icc_profile,
+        "xmp-data": picture.xmp,
+        "iptc-data": picture.iptc,
+        "exif-data": picture.exif if name == "avif" else None,
+    }
+    return libvips.with_blobs(image, blobs)
+
+
+def _options(picture: Picture, name: str, quality: int | None) -> dict[str, object]:
+    lossless = name == "webp" and picture.lossless and quality is None
+    quality = quality or _QUALITY.get(name, 0)
+    own: dict[str, object] = {"lossless": True, "effort": 2} if lossless else {}
+    options: dict[str, dict[str, object]] = {
+        "jpeg": {"Q": quality, "optimize_coding": True},
+        # Every filter is tried: a photograph takes a third less than with none.
+        "png": {"compression": 6, "filter": "all"},
+        # Lossless effort 4 takes twice as long as 2 for files that are 6 % smaller.
+        "webp": {"Q": quality, "smart_subsample": True, "exact": True, **own},
+        "tiff": {
+            "compression": "deflate",
+            "predictor": "horizontal",
+            "bigtiff": picture.pixels.nbytes > _BIG_TIFF_BYTES,
+        },
+        # Effort 4, libvips's own, takes seven times as long as 2 for files of the same size.
+        "avif": {"Q": quality, "compression": "av1", "bitdepth": picture.bits, "effort": 2},
+    }
+    keep = "icc|xmp|iptc|exif" if name == "avif" and picture.exif else "icc|xmp|iptc"
+    return options[name] | {"keep": keep}
+
+
+def _with_rest(data: bytes, picture: Picture, name: str) -> bytes:
+    """Add what libvips does not carry."""
+    if name == "jpeg":  # both go to the file's beginning, JFIF first
+        data = data if picture.exif is None else jpeg_with_exif(data, picture.exif)
+        if picture.resolution and picture.space != "cmyk":  # which JFIF does not know
+            data = jpeg_with_resolution(data, picture.resolution)
+        return data
+    if picture.exif is None:
+        return data
+    if name == "png":
+        return png_with_exif(data, picture.exif)
+    if name == "webp":
+        height, width, _ = picture.pixels.shape
+        return webp_with_exif(data, picture.exif, width, height, picture.alpha is not None)
+    return tiff_with_exif(data, picture.exif) if name == "tiff" else data
