@@ -1,0 +1,163 @@
+"""Files of weights to networks and back: .safetensors, and checkpoints as published."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from ccnet.errors import WeightsError
+from ccnet.network import CCNet
+from ccnet.weights.checkpoints import open_checkpoint
+from ccnet.weights.header import Shapes, width_and_modules
+from ccnet.weights.published import from_published, to_published
+from ccnet.weights.unpickling import Unreadable
+
+FORMAT_VERSION = "1"
+
+
+def read_network(path: str | os.PathLike[str]) -> CCNet:
+    """Make the network whose weights a file holds, in float32 on the CPU and in eval mode.
+
+    The file is a .safetensors, or a checkpoint as CCNet is published and `torch.save` writes it:
+    its content tells, not its name. Width and modules are read off the tensors' shapes. Takes
+    memory in proportion to the file's length, whatever it says. Raises `WeightsError`.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():
+            raise Unreadable("is no file" if path.exists() else "is not there")
+        with path.open("rb") as file:
+            start = file.read(9)
+            file.seek(0)
+            if start[8:] == b"{":
+                return _read_safetensors(path)
+            if start.startswith((b"PK", b"\x80")):
+                checkpoint = open_checkpoint(file)
+                return _assemble(checkpoint.shapes, checkpoint.read, path.stat().st_size)
+        raise Unreadable("holds no weights: neither .safetensors nor a checkpoint of torch")
+    except Unreadable as error:
+        raise WeightsError(f"{path} {error}.") from error
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read_safetensors(path: Path) -> CCNet:
+    try:
+        with safe_open(path, framework="pt") as file:
+            version = (file.metadata() or {}).get("format_version", FORMAT_VERSION)
+            if version != FORMAT_VERSION:
+                raise Unreadable(f"is of format {version!r}, which a newer ccnet may read")
+            names = from_published({name: name for name in file.keys()})  # noqa: SIM118
+            shapes = {
+                ours: tuple(file.get_slice(theirs).get_shape()) for ours, theirs in names.items()
+            }
+            return _assemble(shapes, lambda name: file.get_tensor(names[name]), path.stat().st_size)
+    except SafetensorError as error:
+        raise Unreadable("is cut short or damaged") from error
+
+
+def _assemble(shapes: Shapes, read: Callable[[str], Tensor], file_size: int) -> CCNet:
+    """Make the network that has these shapes, if one has, and give it the tensors read."""
+    try:
+        width, modules = width_and_modules(shapes)
+    except ValueError as error:
+        raise Unreadable(f"holds no CCNet: {error}") from error
+    with torch.device("meta"):
+        network = CCNet(width=width, modules=modules)
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    _check_names(shapes.keys(), expected.keys())
+    for name, shape in expected.items():
+        if shapes[name] != shape:
+            raise Unreadable(
+                f"holds no CCNet of width {width} and {modules} modules: its tensor {name} has "
+                f"shape {shapes[name]}, not {shape}"
+            )
+    # A checkpoint can lay many tensors, or one endlessly, over the same few values.
+    if sum(map(math.prod, expected.values())) > file_size:
+        raise Unreadable("is damaged: its tensors have more values than it has bytes")
+    network.load_state_dict({name: _weights(name, read(name)) for name in expected}, assign=True)
+    return network.eval()
+
+
+def _check_names(found: Iterable[str], expected: Iterable[str]) -> None:
+    for what, names in (
+        ("lacks the tensor", sorted(set(expected) - set(found))),
+        ("has the unknown tensor", sorted(set(found) - set(expected))),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise Unreadable(f"holds no CCNet: it {what} {names[0]!r:.100}{more}")
+
+
+def _weights(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        raise Unreadable(f"holds whole numbers in its tensor {name}, no weights")
+    weights = tensor.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
+    if not weights.isfinite().all():
+        raise Unreadable(f"holds numbers that are not finite in its tensor {name}")
+    return weights
+
+
+def save_model(
+    network: CCNet,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, str],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a network's weights (float32) and `metadata` as a .safetensors file.
+
+    For a model to ship, `metadata` has name, task, licence and description; width, modules and
+    the format's version are added. Raises `WeightsError` where `path` is there and not to be
+    overwritten, or cannot be written.
+    """
+    facts = {
+        "format": "pt",  # what other readers of .safetensors look for
+        "format_version": FORMAT_VERSION,
+        "width": str(network.width),
+        "modules": str(network.modules_per_stage),
+    }
+    _place(safetensors.torch.save(_state(network), {**metadata, **facts}), Path(path), overwrite)
+
+
+def save_checkpoint(
+    network: CCNet, path: str | os.PathLike[str], *, overwrite: bool = False
+) -> None:
+    """Write a network's weights (float32) as the published code does and reads.
+
+    Raises `WeightsError` where `path` is there and not to be overwritten, or cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save({"model": to_published(_state(network))}, buffer)
+    _place(buffer.getvalue(), Path(path), overwrite)
+
+
+def _state(network: CCNet) -> dict[str, Tensor]:
+    return {
+        name: tensor.detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def _place(content: bytes, path: Path, overwrite: bool) -> None:
+    """Write a file beside `path` and move it there, so that it is whole or not there at all."""
+    if path.exists() and not overwrite:
+        raise WeightsError(f"{path} is there already; name another file or allow overwriting it.")
+    aside = path.with_name(f".ccnet-{secrets.token_hex(8)}.tmp")
+    try:
+        try:
+            aside.write_bytes(content)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,52 @@
+"""What the header of a .safetensors file tells of a model, without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from ccnet.errors import WeightsError
+
+WIDEST = 1024
+DEEPEST = 64
+"""No file can ask for a network beyond these; the published ones go up to 40 and 16."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shape of each tensor, by its name in `CCNet.state_dict()`."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The free text a file carries, and the shapes of its tensors."""
+
+    metadata: dict[str, str]
+    shapes: Shapes
+
+
+def read_header(path: Path) -> Header:
+    """Read the header of a .safetensors file; raises `WeightsError` where it is none."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            return Header(file.metadata() or {}, shapes)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path} is damaged or no .safetensors file: {error}.") from error
+
+
+def width_and_modules(shapes: Shapes) -> tuple[int, int]:
+    """Read off the hyper-parameters of the CCNet that has these tensors, if any has.
+
+    Looks at two places only. Raises `ValueError` where they do not tell, or tell of a network
+    beyond `WIDEST` or `DEEPEST`.
+    """
+    entrance, stage = "enter.weight", "encoder_full.modules_."
+    if not shapes.get(entrance):
+        raise ValueError(f"it lacks the tensor {entrance!r}")
+    width = shapes[entrance][0]
+    modules = len({name.split(".")[2] for name in shapes if name.startswith(stage)})
+    if not (0 < width <= WIDEST and width % 2 == 0 and 0 < modules <= DEEPEST):
+        raise ValueError(f"none has width {width} and {modules} modules")
+    return width, modules

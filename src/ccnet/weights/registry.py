@@ -1,0 +1,98 @@
+"""The models that ship with the package: `models/NAME.safetensors`, each with a card `NAME.md`.
+
+Listing them reads the files' headers only and needs no torch.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ccnet.errors import WeightsError
+from ccnet.weights.header import read_header, width_and_modules
+
+if TYPE_CHECKING:
+    from ccnet.network import CCNet
+
+MODELS = Path(__file__).parent / "models"
+
+DEFAULTS = {"dehaze": "dehaze-small"}
+"""The model that a task means."""
+
+SUFFIXES = (".safetensors", ".pkl", ".pth", ".pt")
+"""What files of weights are called."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network's shipped weights: `parameters` is their number, `licence` the weights' own."""
+
+    name: str
+    task: str
+    width: int
+    modules: int
+    parameters: int
+    licence: str
+    description: str
+    path: Path
+
+    @property
+    def card(self) -> str:
+        """The model card in Markdown: data, training, measurements and limits."""
+        return self.path.with_suffix(".md").read_text("utf-8")
+
+
+def list_models() -> list[Model]:
+    """List the models that ship, by name."""
+    return [_read_model(path) for path in sorted(MODELS.glob("*.safetensors"))]
+
+
+def find_model(name: str) -> Model:
+    """Find a shipped model by its name, or a task's default; raises `WeightsError` for neither."""
+    models = {model.name: model for model in list_models()}
+    if (model := models.get(DEFAULTS.get(name, name))) is not None:
+        return model
+    known = [*DEFAULTS, *models]
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise WeightsError(
+        f"No model or task is called {name!r}{hint}; there are {', '.join(known)}, or name a file "
+        f"of weights ({', '.join(SUFFIXES)})."
+    )
+
+
+def load_network(name_or_path: str | os.PathLike[str]) -> CCNet:
+    """Load a network, in float32 on the CPU and in eval mode.
+
+    `name_or_path` is a shipped model's name, a task (its default model), or a file of weights: a
+    .safetensors or a published checkpoint. A path is anything with one of their suffixes or a
+    separator of folders. Raises `WeightsError` where it is neither, or the file is no CCNet.
+    """
+    from ccnet.weights.files import read_network
+
+    if isinstance(name_or_path, str) and not _is_path(name_or_path):
+        return read_network(find_model(name_or_path).path)
+    return read_network(name_or_path)
+
+
+def _is_path(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES) or "/" in name or os.sep in name
+
+
+def _read_model(path: Path) -> Model:
+    header = read_header(path)
+    width, modules = width_and_modules(header.shapes)
+    return Model(
+        name=path.stem,
+        task=header.metadata["task"],
+        width=width,
+        modules=modules,
+        parameters=sum(map(math.prod, header.shapes.values())),
+        licence=header.metadata["licence"],
+        description=header.metadata["description"],
+        path=path,
+    )
