@@ -8,6 +8,7 @@ memory is taken for values than the file has bytes.
 from __future__ import annotations
 
 import io
+import pickle
 import struct
 import zipfile
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from torch import Tensor
 from ccnet.weights.published import from_published
 from ccnet.weights.unpickling import Storage, StoredTensor, Unreadable, unpickle
 
-LONGEST_PICKLE = 4 << 20
+LONGEST_PICKLE = 2 << 20
 """Bytes; the largest published network's, with its optimizer's state, takes 336,832."""
 
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
@@ -89,7 +90,11 @@ def open_checkpoint(file: BinaryIO) -> Checkpoint:
     """Read what tensors a checkpoint holds. Raises `Unreadable`; `file` must stay open."""
     start = file.read(2)
     file.seek(0)
-    return _open_zip(file) if start == b"PK" else _open_legacy(file)
+    if start == b"PK":
+        return _open_zip(file)
+    if start[:1] == pickle.PROTO:
+        return _open_legacy(file)
+    raise Unreadable("holds no weights: it is neither a .safetensors nor a checkpoint of torch")
 
 
 def _open_zip(file: BinaryIO) -> Checkpoint:

@@ -8,6 +8,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import safetensors.torch
 import torch
@@ -17,7 +18,7 @@ from torch import Tensor
 from ccnet.errors import WeightsError
 from ccnet.network import CCNet
 from ccnet.weights.checkpoints import open_checkpoint
-from ccnet.weights.header import Shapes, width_and_modules
+from ccnet.weights.header import Shapes, read_header, width_and_modules
 from ccnet.weights.published import from_published, to_published
 from ccnet.weights.unpickling import Unreadable
 
@@ -36,18 +37,30 @@ def read_network(path: str | os.PathLike[str]) -> CCNet:
         if not path.is_file():
             raise Unreadable("is no file" if path.exists() else "is not there")
         with path.open("rb") as file:
-            start = file.read(9)
-            file.seek(0)
-            if start[8:] == b"{":
+            if _is_safetensors(file):
                 return _read_safetensors(path)
-            if start.startswith((b"PK", b"\x80")):
-                checkpoint = open_checkpoint(file)
-                return _assemble(checkpoint.shapes, checkpoint.read, path.stat().st_size)
-        raise Unreadable("holds no weights: neither .safetensors nor a checkpoint of torch")
+            checkpoint = open_checkpoint(file)
+            return _assemble(checkpoint.shapes, checkpoint.read, path.stat().st_size)
     except Unreadable as error:
         raise WeightsError(f"{path} {error}.") from error
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Read the text that a .safetensors carries beside its weights; a checkpoint has none.
+
+    Raises `WeightsError` where a .safetensors is damaged, and OSError.
+    """
+    with Path(path).open("rb") as file:
+        return read_header(Path(path)).metadata if _is_safetensors(file) else {}
+
+
+def _is_safetensors(file: BinaryIO) -> bool:
+    """Tell by the brace that opens the header, behind its length; leaves the file at its start."""
+    start = file.read(9)
+    file.seek(0)
+    return start[8:] == b"{"
 
 
 def _read_safetensors(path: Path) -> CCNet:

@@ -74,13 +74,16 @@ def load_network(name_or_path: str | os.PathLike[str]) -> CCNet:
     """
     from ccnet.weights.files import read_network
 
-    if isinstance(name_or_path, str) and not _is_path(name_or_path):
-        return read_network(find_model(name_or_path).path)
-    return read_network(name_or_path)
+    return read_network(find_weights(name_or_path))
 
 
-def _is_path(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) or "/" in name or os.sep in name
+def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
+    """Find the file of weights that `load_network` would read, which may be missing or broken."""
+    if isinstance(name_or_path, str) and not (
+        name_or_path.lower().endswith(SUFFIXES) or "/" in name_or_path or os.sep in name_or_path
+    ):
+        return find_model(name_or_path).path
+    return Path(name_or_path)
 
 
 def _read_model(path: Path) -> Model:

@@ -169,7 +169,9 @@ class _Machine:
             target[key] = value
 
     def push_name(self, module: object, name: object) -> None:
-        path = f"{module}.{name}" if isinstance(module, str) and isinstance(name, str) else "?"
+        if not (isinstance(module, str) and isinstance(name, str)):
+            raise ValueError
+        path = f"{module}.{name}"
         if path not in NAMES:
             raise Unreadable(
                 f"refers to {path!r:.100}, which no checkpoint of weights needs and which may be "

@@ -1,0 +1,41 @@
+"""`ccnet models`: list the models that ship, or show one's card."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from ccnet.weights.registry import DEFAULTS, find_model, list_models
+
+
+def models(
+    name: Annotated[str | None, typer.Argument(help="A model or a task, to show its card.")] = None,
+) -> None:
+    """List the models that ship with ccnet, or show the card of one."""
+    console = Console()
+    if name is None:
+        console.print(_table())
+    elif console.is_terminal:
+        console.print(Markdown(find_model(name).card))
+    else:
+        typer.echo(find_model(name).card)
+
+
+def _table() -> Table:
+    table = Table("Model", "Task", "Width", "Modules", "Parameters", "Licence", "Description")
+    for model in list_models():
+        default = " (default)" if DEFAULTS[model.task] == model.name else ""
+        table.add_row(
+            model.name,
+            model.task + default,
+            str(model.width),
+            str(model.modules),
+            f"{model.parameters:,}",
+            model.licence,
+            model.description,
+        )
+    return table
