@@ -4,42 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from ccnet.datasets.photographs import Photographs
-
-
-def seeded_generator(*numbers: int, device: torch.device | str = "cpu") -> torch.Generator:
-    """Make a generator whose stream is independent for every tuple of non-negative numbers."""
-    state = np.random.SeedSequence(numbers).generate_state(1, np.uint64)
-    return torch.Generator(device).manual_seed(int(state[0]) >> 1)
+from ccnet.datasets.seeds import SAMPLING, seeded_generator
 
 
 class CropBatches:
-    """`length` batches of random crops; batch i depends on the seed, the rank and i alone.
+    """`length` batches of random crops; batch i depends on the seed and i alone.
 
-    `state_dict` holds the position, which Lightning keeps in its checkpoints, so a resumed run
-    goes on with the batch it would have seen.
+    Yields float32 (batch, 3, crop, crop) in [0, 1] on the photographs' device. `state_dict` holds
+    the position, which Lightning keeps in its checkpoints, so that a resumed run goes on with the
+    batch it would have seen.
     """
 
     def __init__(
-        self,
-        photographs: Photographs,
-        *,
-        length: int,
-        batch: int,
-        crop: int,
-        seed: int,
-        rank: int = 0,
+        self, photographs: Photographs, *, length: int, batch: int, crop: int, seed: int
     ) -> None:
         self.photographs = photographs
         self.length = length
         self.batch = batch
         self.crop = crop
         self.seed = seed
-        self.rank = rank
         self._position = 0
 
     def __len__(self) -> int:
@@ -47,7 +33,7 @@ class CropBatches:
 
     def __iter__(self) -> Iterator[Tensor]:
         while self._position < self.length:
-            generator = seeded_generator(self.seed, self.rank, self._position)
+            generator = seeded_generator(self.seed, SAMPLING, self._position)
             self._position += 1
             yield self.photographs.random_crops(self.batch, self.crop, generator)
 

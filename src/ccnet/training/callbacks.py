@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -11,21 +10,21 @@ from types import FrameType
 from typing import Any
 
 import lightning
-import safetensors.torch
 from lightning.pytorch.callbacks import Callback
 from rich.console import Console
 from torch import Tensor
 
 from ccnet.errors import CCNetError
 from ccnet.training.module import RestorationModule
+from ccnet.weights.files import save_model
 
 
-class Interrupted(CCNetError):
+class InterruptedTrainingError(CCNetError):
     """Training was asked to stop and left a checkpoint from which it can go on."""
 
 
 class WeightsExport(Callback):
-    """Write the averaged weights to `path` (safetensors) after every validation.
+    """Write the averaged weights to `path` (.safetensors) after every validation.
 
     `metadata` goes into the file, with the step and the validation scores added.
     """
@@ -38,25 +37,19 @@ class WeightsExport(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         assert isinstance(pl_module, RestorationModule)
-        if not trainer.is_global_zero:
-            return
-        tensors = {
-            name: tensor.float().contiguous().cpu()
-            for name, tensor in pl_module.average.state_dict().items()
-        }
         scores = {
             name: f"{float(score):.3f}"
             for name, score in trainer.callback_metrics.items()
             if name.startswith("validation/")
         }
-        metadata = self.metadata | {"step": str(trainer.global_step)} | scores
-        write_whole(self.path, safetensors.torch.save(tensors, metadata))
+        metadata = {**self.metadata, "step": str(trainer.global_step), **scores}
+        save_model(pl_module.average, self.path, metadata, overwrite=True)
 
 
 class CheckpointOnSignal(Callback):
-    """On Ctrl-C or SIGTERM finish the step, save the checkpoint `path` and raise `Interrupted`.
+    """On Ctrl-C or SIGTERM finish the step, save `path` and raise `InterruptedTrainingError`.
 
-    A second signal ends the program at once, as it would without this.
+    A validation that is under way is finished, too. A second signal ends the program at once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -90,7 +83,7 @@ class CheckpointOnSignal(Callback):
     ) -> None:
         if self._asked:
             trainer.save_checkpoint(self.path)
-            raise Interrupted(
+            raise InterruptedTrainingError(
                 f"Stopped after step {trainer.global_step}; go on from {self.path} with --resume."
             )
 
@@ -101,7 +94,7 @@ class CheckpointOnSignal(Callback):
 
 
 class ProgressLines(Callback):
-    """Print a line of progress every `every` steps, for logs, where a bar would only be noise."""
+    """Print a line every `every` steps and after each validation; for logs, instead of a bar."""
 
     def __init__(self, console: Console, every: int) -> None:
         self.console = console
@@ -125,9 +118,9 @@ class ProgressLines(Callback):
         if step % self.every:
             return
         assert isinstance(pl_module, RestorationModule)
-        now = time.monotonic()
-        pace = (now - self._since[1]) / max(1, step - self._since[0])
-        self._since = (step, now)
+        since_step, since_time = self._since
+        self._since = (step, time.monotonic())
+        pace = (self._since[1] - since_time) / max(1, step - since_step)
         self._print(
             f"step {step}/{trainer.max_steps}  loss {float(outputs['loss']):.4f}  "
             f"rate {pl_module.rate:.2e}  {pace:.2f} s/step  {pl_module.seconds / 60:.1f} min"
@@ -140,18 +133,8 @@ class ProgressLines(Callback):
         self._print(
             f"step {trainer.global_step}  validation PSNR {scores['validation/psnr']:.2f} dB, "
             f"of the input {scores['validation/input_psnr']:.2f}, "
-            f"of clean pictures {scores['validation/clean_psnr']:.2f}"
+            f"of clean pictures restored {scores['validation/clean_psnr']:.2f}"
         )
 
     def _print(self, line: str) -> None:
         self.console.print(line, highlight=False, soft_wrap=True)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that at every moment `path` holds the old or the new content, complete."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        aside.write_bytes(content)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)

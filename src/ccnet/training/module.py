@@ -13,7 +13,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from ccnet.datasets.crops import seeded_generator
+from ccnet.datasets.seeds import DEGRADING, seeded_generator
 from ccnet.degradation.light import vary_light
 from ccnet.errors import CCNetError
 from ccnet.network import CCNet
@@ -24,8 +24,11 @@ from ccnet.training.schedule import learning_rate
 Degradation = Callable[[Tensor, torch.Generator], Tensor]
 """Makes a degraded batch of a clean one: float32 (N, 3, H, W) in [0, 1] to the same shape."""
 
-CHECK_EVERY = 20
-IDENTICAL = 60.0
+LOG_EVERY = 20
+"""Steps between looks at the loss, each of which makes the host wait for the device."""
+
+HIGHEST_PSNR = 60.0
+"""In dB; a picture that is its target has no end, which would make every mean infinite."""
 
 
 class RestorationModule(lightning.LightningModule):
@@ -50,7 +53,7 @@ class RestorationModule(lightning.LightningModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.network = network.to(memory_format=torch.channels_last)
+        self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.degrade = degrade
         self.steps = steps
@@ -99,18 +102,21 @@ class RestorationModule(lightning.LightningModule):
             group["lr"] = self.rate
 
     def training_step(self, clean: Tensor, batch_idx: int) -> Tensor:
-        generator = seeded_generator(self.seed, self.global_rank, batch_idx, 1, device=self.device)
+        generator = seeded_generator(self.seed, batch_idx, DEGRADING, device=self.device)
         # Depth and cosine transforms need more digits than the network's mixed precision.
         with torch.autocast(self.device.type, enabled=False):
             clean = vary_light(clean, generator)
             degraded = self.degrade(clean, generator)
         outputs = self._pyramid(degraded.contiguous(memory_format=torch.channels_last))
         loss = restoration_loss(outputs, clean)
-        self._watch(loss.detach(), batch_idx)
+        self._watch(loss.detach(), self.global_step + 1)
         return loss
 
     def _watch(self, loss: Tensor, step: int) -> None:
-        """Note on the device when the loss first is not finite; ask the device only at times."""
+        """Note on the device at which step, from 1, the loss first is not finite.
+
+        Asking the device for it is left to `check_loss`, which makes the host wait.
+        """
         self._last_loss = loss
         failed = ~loss.isfinite() & (self._first_failure < 0)
         self._first_failure = torch.where(failed, step, self._first_failure)
@@ -123,14 +129,17 @@ class RestorationModule(lightning.LightningModule):
                 "precision=32-true, or go on from the last checkpoint with --resume."
             )
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        # Here and not at the end of the batch, so that a callback which saves a checkpoint there
+        # never finds the weights one step ahead of their average.
+        super().optimizer_step(*args, **kwargs)
+        update_average(self.average, self.network, decay_at(self.global_step, self.average_decay))
+
     def on_train_batch_end(self, outputs: Any, batch: Tensor, batch_idx: int) -> None:
-        update_average(
-            self.average, self.network, decay_at(self.global_step - 1, self.average_decay)
-        )
         ending = self.global_step >= self.steps or self._time_spent >= 1
-        if ending or self.global_step % CHECK_EVERY == 0:
+        if ending or self.global_step % LOG_EVERY == 0:
             self.check_loss()
-            self.log("train/loss", self._last_loss)
+            self.log("train/loss", self._last_loss, prog_bar=True)
             self.log("train/rate", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.trainer.should_stop |= ending
 
@@ -142,7 +151,7 @@ class RestorationModule(lightning.LightningModule):
             "clean_psnr": psnr(self.average(clean), clean),
         }
         for name, score in scores.items():
-            self.log(f"validation/{name}", score.mean(), batch_size=len(clean), sync_dist=True)
+            self.log(f"validation/{name}", score.mean(), batch_size=len(clean))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["seconds"] = self.seconds
@@ -154,9 +163,9 @@ class RestorationModule(lightning.LightningModule):
 def psnr(pictures: Tensor, target: Tensor) -> Tensor:
     """Peak signal-to-noise ratio in dB of each picture, clamped to [0, 1]: (N, 3, H, W) to (N,).
 
-    At most 60 dB, so that a picture that is its target does not make a mean infinite.
+    At most `HIGHEST_PSNR`.
     """
     ratios = peak_signal_noise_ratio(
         pictures.float().clamp(0, 1), target, data_range=1.0, dim=(1, 2, 3), reduction="none"
     )
-    return ratios.clamp(max=IDENTICAL)
+    return ratios.clamp(max=HIGHEST_PSNR)

@@ -15,6 +15,8 @@ import yaml
 
 from ccnet.errors import UsageError
 
+PRECISIONS = ("32-true", "bf16-mixed")
+
 
 @dataclass(frozen=True)
 class NetworkRecipe:
@@ -22,6 +24,11 @@ class NetworkRecipe:
 
     width: int
     modules: int
+
+    def __post_init__(self) -> None:
+        even = self.width > 0 and self.width % 2 == 0
+        _check("network.width", self.width, even, "an even number from 2 up")
+        _check("network.modules", self.modules, self.modules > 0, "more than 0")
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,10 @@ class Recipe:
     """What the run and its weights are called."""
     task: str
     """What is removed: `dehaze`."""
+    licence: str
+    """Licence of the weights."""
+    description: str
+    """What the weights are for, in one line."""
     network: NetworkRecipe
     photos: Path
     """Folder of clean photographs, with VAL.txt naming those to validate on."""
@@ -63,20 +74,22 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for key in ("steps", "long_side", "batch", "rate", "clip", "validate_every"):
-            if not getattr(self, key) > 0:
-                raise UsageError(f"{key}={getattr(self, key)} must be more than 0.")
+            _check(key, getattr(self, key), getattr(self, key) > 0, "more than 0")
         for key in ("crop", "validation_crop"):
-            if getattr(self, key) <= 0 or getattr(self, key) % 4:
-                raise UsageError(f"{key}={getattr(self, key)} must be a multiple of 4.")
-        if self.minutes is not None and not self.minutes > 0:
-            raise UsageError(f"minutes={self.minutes} must be more than 0, or null for no limit.")
-        if self.precision not in PRECISIONS:
-            raise UsageError(
-                f"precision={self.precision} is none of {', '.join(PRECISIONS)}; name one of them."
-            )
+            side = getattr(self, key)
+            _check(key, side, side > 0 and side % 4 == 0, "a multiple of 4")
+        for key in ("warmup", "seed"):
+            _check(key, getattr(self, key), getattr(self, key) >= 0, "0 or more")
+        _check("minutes", self.minutes, self.minutes is None or self.minutes > 0, "more than 0")
+        decay = self.average_decay
+        _check("average_decay", decay, 0 <= decay < 1, "from 0 to below 1")
+        known = self.precision in PRECISIONS
+        _check("precision", self.precision, known, " or ".join(PRECISIONS))
 
 
-PRECISIONS = ("32-true", "bf16-mixed")
+def _check(key: str, value: object, holds: bool, wanted: str) -> None:
+    if not holds:
+        raise UsageError(f"{key}={value} must be {wanted}.")
 
 
 def shipped_recipes() -> list[str]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import subprocess
-import sys
-from importlib.metadata import PackageNotFoundError, version
+import logging
+import warnings
 from pathlib import Path
 
 import lightning
@@ -17,83 +14,90 @@ from rich.console import Console
 from torch.utils.data import DataLoader, TensorDataset
 
 from ccnet.datasets import CropBatches, Photographs, split_photographs
-from ccnet.datasets.crops import seeded_generator
+from ccnet.datasets.seeds import VALIDATING, seeded_generator
 from ccnet.degradation.haze import add_haze
 from ccnet.errors import UsageError
 from ccnet.network import CCNet
-from ccnet.training.callbacks import CheckpointOnSignal, ProgressLines, WeightsExport, write_whole
+from ccnet.training.callbacks import CheckpointOnSignal, ProgressLines, WeightsExport
 from ccnet.training.module import Degradation, RestorationModule
-from ccnet.training.recipe import Recipe, recipe_text
+from ccnet.training.recipe import Recipe, load_recipe
+from ccnet.training.record import record_run
 
 DEGRADATIONS: dict[str, Degradation] = {"dehaze": add_haze}
-VALIDATION_SEED = 20241217
+"""What each task learns to undo."""
+
+PROGRESS_EVERY = 50
+"""Steps between lines of progress where there is no terminal."""
 
 
 def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
-    """Train as `recipe` says and return the path of the averaged weights (safetensors).
+    """Train as `recipe` says and return the path of the averaged weights (.safetensors).
 
-    In `recipe.output` stand afterwards the weights, `last.ckpt` and `best.ckpt` (highest
+    `recipe.output` then holds these weights, `last.ckpt` and `best.ckpt` (of the highest
     validation PSNR), the resolved recipe, the versions it ran with, and a TensorBoard log. With
-    `resume` the run goes on from `last.ckpt`. Raises `UsageError` where there is nothing to resume
-    or something that would be overwritten, `Interrupted` after Ctrl-C or SIGTERM, and
-    `CCNetError` when the loss is not finite.
+    `resume` the run goes on from `last.ckpt`, on the CPU to the same weights, bit for bit, as if
+    it had never stopped (without `minutes`, which follow the clock). Raises `UsageError` where
+    there is nothing to resume or something that would be overwritten, `InterruptedTrainingError`
+    after Ctrl-C or SIGTERM, and `CCNetError` when the loss is no longer finite.
     """
-    checkpoint = _checkpoint_to_resume(recipe.output, resume)
     if recipe.task not in DEGRADATIONS:
         raise UsageError(f"task={recipe.task} is none of {', '.join(DEGRADATIONS)}; name one.")
-    paths = split_photographs(recipe.photos)
+    degrade = DEGRADATIONS[recipe.task]
+    checkpoint = checkpoint_to_resume(recipe) if resume else None
+    if not resume and (recipe.output / "last.ckpt").exists():
+        raise UsageError(
+            f"{recipe.output} holds a run; go on with --resume or name another with output=."
+        )
+    training_paths, validation_paths = split_photographs(recipe.photos)
     console = Console(stderr=True)
     weights = recipe.output / "weights.safetensors"
 
-    lightning.seed_everything(recipe.seed, verbose=False)
-    trainer = make_trainer(recipe, weights, console)
-    training = Photographs.read(
-        paths[0], long_side=recipe.long_side, device=trainer.strategy.root_device
-    )
-    validation = Photographs.read(paths[1], long_side=recipe.long_side)
-    module = RestorationModule(
-        CCNet(width=recipe.network.width, modules=recipe.network.modules),
-        DEGRADATIONS[recipe.task],
-        steps=recipe.steps,
-        minutes=recipe.minutes,
-        peak_rate=recipe.rate,
-        warmup=recipe.warmup,
-        average_decay=recipe.average_decay,
-        compile_network=recipe.compile,
-        seed=recipe.seed,
-    )
-    record_run(recipe)
-    console.print(
-        f"{recipe.name}: {len(training)} photographs to train on, {len(validation)} to validate, "
-        f"results in {recipe.output}",
-        highlight=False,
-        soft_wrap=True,
-    )
-    trainer.fit(
-        module,
-        CropBatches(
-            training,
-            length=recipe.steps,
-            batch=recipe.batch,
-            crop=recipe.crop,
+    with warnings.catch_warnings():
+        quieten_lightning()
+        lightning.seed_everything(recipe.seed, verbose=False)
+        trainer = make_trainer(recipe, weights, console)
+        training = Photographs.read(
+            training_paths, long_side=recipe.long_side, device=trainer.strategy.root_device
+        )
+        validation = Photographs.read(validation_paths, long_side=recipe.long_side)
+        module = RestorationModule(
+            CCNet(width=recipe.network.width, modules=recipe.network.modules),
+            degrade,
+            steps=recipe.steps,
+            minutes=recipe.minutes,
+            peak_rate=recipe.rate,
+            warmup=recipe.warmup,
+            average_decay=recipe.average_decay,
+            compile_network=recipe.compile,
             seed=recipe.seed,
-            rank=trainer.global_rank,
-        ),
-        validation_pairs(validation, DEGRADATIONS[recipe.task], recipe.validation_crop),
-        ckpt_path=checkpoint,
-    )
+        )
+        record_run(recipe)
+        console.print(
+            f"{recipe.name}: {len(training)} photographs to train on, {len(validation)} to "
+            f"validate, results in {recipe.output}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        batches = CropBatches(
+            training, length=recipe.steps, batch=recipe.batch, crop=recipe.crop, seed=recipe.seed
+        )
+        pairs = validation_pairs(validation, degrade, recipe.validation_crop)
+        trainer.fit(module, batches, DataLoader(pairs), ckpt_path=checkpoint)
     return weights
 
 
-def _checkpoint_to_resume(output: Path, resume: bool) -> Path | None:
-    last = output / "last.ckpt"
-    if resume and not last.is_file():
+def checkpoint_to_resume(recipe: Recipe) -> Path:
+    """Find the run's last checkpoint; raises `UsageError` where it has none or another network."""
+    last = recipe.output / "last.ckpt"
+    if not last.is_file():
         raise UsageError(f"{last} is not there to resume from; train without --resume.")
-    if not resume and last.is_file():
+    started = load_recipe(str(recipe.output / "recipe.yaml")).network
+    if started != recipe.network:
         raise UsageError(
-            f"{output} holds a run; go on with --resume or name another folder with output=."
+            f"{recipe.output} holds a run with network.width={started.width} and "
+            f"network.modules={started.modules}; resume with these or name another output=."
         )
-    return last if resume else None
+    return last
 
 
 def make_trainer(recipe: Recipe, weights: Path, console: Console) -> lightning.Trainer:
@@ -101,26 +105,26 @@ def make_trainer(recipe: Recipe, weights: Path, console: Console) -> lightning.T
     metadata = {
         "name": recipe.name,
         "task": recipe.task,
-        "width": str(recipe.network.width),
-        "modules": str(recipe.network.modules),
+        "licence": recipe.licence,
+        "description": recipe.description,
     }
-    checkpoints = ModelCheckpoint(
+    best = ModelCheckpoint(
         recipe.output,
         filename="best",
         monitor="validation/psnr",
         mode="max",
-        save_last=True,
         auto_insert_metric_name=False,
         enable_version_counter=False,
     )
-    progress: Callback = ProgressLines(console, every=50)
+    last = ModelCheckpoint(recipe.output, filename="last", enable_version_counter=False)
+    progress: Callback = ProgressLines(console, PROGRESS_EVERY)
     if console.is_terminal:
         progress = RichProgressBar()
     return lightning.Trainer(
         max_steps=recipe.steps,
-        max_epochs=1,
+        max_epochs=-1,
         devices=1,
-        precision=recipe.precision,  # type: ignore[arg-type]
+        precision="bf16-mixed" if recipe.precision == "bf16-mixed" else "32-true",
         gradient_clip_val=recipe.clip,
         val_check_interval=recipe.validate_every,
         check_val_every_n_epoch=None,
@@ -129,60 +133,36 @@ def make_trainer(recipe: Recipe, weights: Path, console: Console) -> lightning.T
         logger=TensorBoardLogger(recipe.output, name="", version="log"),
         callbacks=[
             WeightsExport(weights, metadata),
-            checkpoints,
             CheckpointOnSignal(recipe.output / "last.ckpt"),
             progress,
+            best,
+            last,
         ],
         enable_progress_bar=console.is_terminal,
         enable_model_summary=False,
     )
 
 
-def validation_pairs(
-    photographs: Photographs, degrade: Degradation, crop: int
-) -> DataLoader[tuple[torch.Tensor, ...]]:
-    """Degrade each photograph's centre with a seed of its own, the same in every run."""
+def validation_pairs(photographs: Photographs, degrade: Degradation, crop: int) -> TensorDataset:
+    """Pair each photograph's degraded centre with the clean one: float32 (3, crop, crop) both.
+
+    Each photograph has a random stream of its own, made on the host, so that every run on every
+    device is validated on the same pictures.
+    """
     clean = photographs.centre_crops(crop)
     degraded = [
-        degrade(picture[None], seeded_generator(VALIDATION_SEED, index))
+        degrade(picture[None], seeded_generator(0, VALIDATING, index))
         for index, picture in enumerate(clean)
     ]
-    return DataLoader(TensorDataset(torch.cat(degraded), clean), batch_size=4)
+    return TensorDataset(torch.cat(degraded), clean)
 
 
-def record_run(recipe: Recipe) -> None:
-    """Save the resolved recipe and what it runs with: versions, machine, git revision."""
-    recipe.output.mkdir(parents=True, exist_ok=True)
-    write_whole(recipe.output / "recipe.yaml", recipe_text(recipe).encode())
-    packages = ("ccnet-restore", "torch", "lightning", "torchmetrics", "numpy", "pyvips")
-    facts = {
-        "command": sys.argv,
-        "python": platform.python_version(),
-        "packages": {package: _version(package) for package in packages},
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
-        "threads": torch.get_num_threads(),
-        "git": _git_revision(),
-    }
-    write_whole(recipe.output / "versions.json", json.dumps(facts, indent=1).encode())
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _git_revision() -> str | None:
-    """The revision of the source, "-dirty" when changed since; None outside a repository."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return described.stdout.strip()
+def quieten_lightning() -> None:
+    """Keep back what Lightning says of devices that are not there, of products, and of itself."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for message in (
+        "Checkpoint directory .* exists",
+        ".*val_dataloader.* does not have many workers",
+        ".*isinstance\\(treespec, LeafSpec\\)",
+    ):
+        warnings.filterwarnings("ignore", message)

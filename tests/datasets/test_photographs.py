@@ -1,0 +1,140 @@
+"""Reading photographs, splitting them, and the crops made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ccnet.datasets import Photographs, split_photographs
+from ccnet.datasets.photographs import read_photograph
+from ccnet.errors import PictureError, UsageError
+
+
+def ramp(height: int, width: int) -> torch.Tensor:
+    """A picture whose red is its row, green its column and blue 100."""
+    rows = torch.arange(height, dtype=torch.uint8)[:, None].expand(height, width)
+    columns = torch.arange(width, dtype=torch.uint8)[None].expand(height, width)
+    return torch.stack((rows, columns, torch.full_like(rows, 100)))
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        Image.new("RGB", (8, 6)).save(folder / name)
+
+
+def test_split_keeps_the_listed_names_apart(tmp_path: Path) -> None:
+    touch(tmp_path, "b.jpg", "a.jpg", "c.png", "d.jpg")
+    (tmp_path / "notes.tsv").write_text("no picture")
+    (tmp_path / "VAL.txt").write_text("c.png\n\n  a.jpg \n")
+    training, validation = split_photographs(tmp_path)
+    assert [path.name for path in training] == ["b.jpg", "d.jpg"]
+    assert [path.name for path in validation] == ["a.jpg", "c.png"]
+
+
+@pytest.mark.parametrize(
+    ("listed", "named"),
+    [
+        (None, "VAL.txt is missing"),
+        ("absent.jpg", "names absent.jpg"),
+        ("", "no photograph for validation"),
+        ("a.jpg\nb.jpg", "no photograph for training"),
+    ],
+)
+def test_split_says_what_is_wrong(tmp_path: Path, listed: str | None, named: str) -> None:
+    touch(tmp_path, "a.jpg", "b.jpg")
+    if listed is not None:
+        (tmp_path / "VAL.txt").write_text(listed)
+    with pytest.raises(UsageError, match=named):
+        split_photographs(tmp_path)
+
+
+def test_split_of_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"photos=.*gone is not a folder"):
+        split_photographs(tmp_path / "gone")
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour", "expected"),
+    [
+        ("RGB", (10, 200, 30), (10, 200, 30)),
+        ("L", 77, (77, 77, 77)),
+        ("LA", (77, 0), (255, 255, 255)),
+        ("RGBA", (10, 200, 30, 255), (10, 200, 30)),
+    ],
+)
+def test_any_kind_of_picture_is_read_as_three_channels(
+    tmp_path: Path, mode: str, colour: int | tuple[int, ...], expected: tuple[int, ...]
+) -> None:
+    path = tmp_path / "picture.png"
+    Image.new(mode, (40, 20), colour).save(path)
+    pixels = read_photograph(path, 1000)
+    assert pixels.dtype == torch.uint8
+    assert pixels.shape == (3, 20, 40)
+    assert pixels[:, 10, 20].tolist() == list(expected)
+
+
+def test_pictures_are_reduced_upright_and_never_enlarged(tmp_path: Path) -> None:
+    picture = Image.fromarray(ramp(60, 120).permute(1, 2, 0).numpy())
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    picture.save(tmp_path / "turned.jpg", exif=turned, quality=95)
+    assert read_photograph(tmp_path / "turned.jpg", 40).shape == (3, 40, 20)
+    assert read_photograph(tmp_path / "turned.jpg", 5000).shape == (3, 120, 60)
+
+
+def test_a_broken_picture_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_text("no picture")
+    with pytest.raises(PictureError, match=r"broken\.jpg"):
+        Photographs.read([tmp_path / "broken.jpg"], long_side=64)
+
+
+@given(
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    crop=st.sampled_from([4, 32, 60]),
+    seed=st.integers(0, 2**32),
+)
+def test_random_crops_of_any_picture(height: int, width: int, crop: int, seed: int) -> None:
+    photographs = Photographs([ramp(height, width), ramp(width, height)])
+    crops = photographs.random_crops(3, crop, torch.Generator().manual_seed(seed))
+    assert crops.shape == (3, 3, crop, crop)
+    assert crops.dtype == torch.float32
+    assert crops.min() >= 0
+    assert crops.max() <= 1
+    torch.testing.assert_close(crops[:, 2], torch.full_like(crops[:, 2], 100 / 255))
+
+
+def test_random_crops_are_square_windows_of_all_scales_and_places() -> None:
+    crops = Photographs([ramp(120, 200)]).random_crops(200, 20, torch.Generator().manual_seed(1))
+    pixels = crops * 255
+    heights = pixels[:, 0, -1, 10] - pixels[:, 0, 0, 10]
+    widths = pixels[:, 1, 10, -1] - pixels[:, 1, 10, 0]
+    torch.testing.assert_close(widths.abs(), heights, rtol=0.06, atol=0.6)
+    assert 60 < (widths < 0).sum() < 140, "half of the crops are mirrored"
+    assert heights.min() < 22
+    assert heights.max() > 100
+    # Log-uniform between 20 and 120: half lie below the geometric mean.
+    assert 60 < (heights < np.sqrt(20 * 120)).sum() < 140
+    assert pixels[:, 0].min() < 5
+    assert pixels[:, 0].max() > 115
+    assert pixels[:, 1].min() < 5
+    assert pixels[:, 1].max() > 195
+
+
+def test_random_crops_come_from_every_photograph() -> None:
+    flat = [torch.full((3, 40, 40), value, dtype=torch.uint8) for value in range(10)]
+    crops = Photographs(flat).random_crops(400, 4, torch.Generator().manual_seed(0))
+    counts = torch.bincount((crops[:, 0, 0, 0] * 255).round().long(), minlength=10)
+    assert len(counts) == 10
+    assert counts.min() > 15
+
+
+def test_centre_crops_hold_the_largest_square() -> None:
+    (crop,) = Photographs([ramp(40, 100)]).centre_crops(40)
+    torch.testing.assert_close(crop * 255, ramp(40, 100)[:, :, 30:70].float())

@@ -1,0 +1,101 @@
+"""Reading recipes, and refusing what is wrong in them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ccnet.errors import UsageError
+from ccnet.training.recipe import load_recipe, recipe_text, shipped_recipes
+
+
+@pytest.mark.parametrize("name", ["dehaze", "dehaze-small"])
+def test_shipped_recipes_are_whole_but_for_the_photographs(name: str) -> None:
+    assert name in shipped_recipes()
+    with pytest.raises(UsageError, match=r"photos is missing; give it as photos="):
+        load_recipe(name)
+    assert load_recipe(name, ["photos=here"]).name == name
+
+
+def test_published_network_is_the_published_size() -> None:
+    network = load_recipe("dehaze", ["photos=here"]).network
+    assert (network.width, network.modules) == (40, 4)
+
+
+def test_values_are_laid_over_and_typed() -> None:
+    recipe = load_recipe(
+        "dehaze-small",
+        ["photos=~/x", "network.width=8", "rate=3e-5", "minutes=90", "compile=no", "name=a=b"],
+    )
+    assert recipe.photos == Path.home() / "x"
+    assert (recipe.network.width, recipe.network.modules) == (8, 2)
+    assert recipe.rate == 3e-5
+    assert recipe.minutes == 90.0
+    assert recipe.compile is False
+    assert recipe.name == "a=b"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("stpes=3", "stpes is no key of a recipe; did you mean steps"),
+        ("network.widht=3", r"network\.widht is no key of a recipe; did you mean network\.width"),
+        ("photo=x", "did you mean photos"),
+        ("network=3", "network is a section"),
+        ("steps.more=3", "steps is a value"),
+        ("steps", "steps is no key=value"),
+        ("steps=1.5", "steps=1.5 must be a whole number"),
+        ("steps=true", "steps=True must be a whole number"),
+        ("steps=null", "steps=None must be a whole number"),
+        ("rate=fast", "rate=fast must be a number"),
+        ("rate=0", "rate=0.0 must be more than 0"),
+        ("rate=.nan", "rate=nan must be more than 0"),
+        ("minutes=-1", "minutes=-1.0 must be more than 0"),
+        ("minutes=false", "minutes=False must be a number"),
+        ("compile=1", "compile=1 must be true or false"),
+        ("name=[a]", "name=.* must be a text"),
+        ("photos=3", "photos=3 must be a path"),
+        ("crop=33", "crop=33 must be a multiple of 4"),
+        ("precision=fp8", "precision=fp8 must be 32-true or bf16-mixed"),
+        ("warmup=-1", "warmup=-1 must be 0 or more"),
+        ("average_decay=1", r"average_decay=1\.0 must be from 0 to below 1"),
+        ("network.width=7", "network.width=7 must be an even number"),
+        ("network.modules=0", "network.modules=0 must be more than 0"),
+        ("name={", "is not YAML"),
+    ],
+)
+def test_what_is_wrong_is_refused_in_one_sentence(override: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as error:
+        load_recipe("dehaze-small", ["photos=here", override])
+    assert "\n" not in str(error.value)
+
+
+def test_recipe_by_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(recipe_text(load_recipe("dehaze-small", ["photos=here", "steps=7"])))
+    assert load_recipe(str(path)).steps == 7
+    assert load_recipe(str(path)) == load_recipe("dehaze-small", ["photos=here", "steps=7"])
+
+
+@pytest.mark.parametrize("content", ["- a\n- b", "", "steps: [", "\x00", "\ud800"])
+def test_what_is_no_recipe(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(UsageError, match=r"broken\.yaml"):
+        load_recipe(str(path))
+
+
+def test_unknown_recipe_names_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="dehaze-small"):
+        load_recipe("dehaze-smal")
+    with pytest.raises(UsageError, match="dehaze-small"):
+        load_recipe(str(tmp_path))
+
+
+def test_recipe_text_is_plain_yaml() -> None:
+    recipe = load_recipe("dehaze-small", ["photos=here"])
+    values = yaml.safe_load(recipe_text(recipe))
+    assert values["network"] == {"width": 16, "modules": 2}
+    assert values["photos"] == "here"

@@ -1,0 +1,247 @@
+"""Whole runs of a tiny network: what they leave behind, stopping, and going on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ccnet.datasets import Photographs
+from ccnet.errors import CCNetError, UsageError
+from ccnet.training import run
+from ccnet.training.callbacks import InterruptedTrainingError
+from ccnet.training.module import Degradation
+from ccnet.training.recipe import Recipe, load_recipe
+from ccnet.weights.files import read_network
+
+STEPS = 6
+
+
+def darken(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """A degradation that is random, quick to make and easy to undo."""
+    return clean * (0.4 + 0.4 * torch.rand(len(clean), 1, 1, 1, generator=generator))
+
+
+@pytest.fixture(autouse=True)
+def quick_degradation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(run.DEGRADATIONS, "dehaze", darken)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three photographs, blue ones to train on and a red one to validate."""
+    folder = tmp_path_factory.mktemp("photos")
+    noise = np.random.default_rng(0).integers(0, 100, (3, 48, 56, 3), dtype=np.uint8)
+    for name, pixels, channel in zip(("a", "b", "held-out"), noise, (2, 2, 0), strict=True):
+        pixels[:, :, channel] += 150
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    (folder / "VAL.txt").write_text("held-out.png\n")
+    return folder
+
+
+def tiny(photos: Path, output: Path, *overrides: str) -> Recipe:
+    return load_recipe(
+        "dehaze-small",
+        [
+            f"photos={photos}",
+            f"output={output}",
+            f"steps={STEPS}",
+            "network.width=2",
+            "network.modules=1",
+            "crop=32",
+            "batch=2",
+            "validate_every=3",
+            "validation_crop=32",
+            "warmup=2",
+            "compile=false",
+            *overrides,
+        ],
+    )
+
+
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    return dict(read_network(path).state_dict())
+
+
+def assert_same_state(folder: Path, reference: Path) -> None:
+    """Weights, their average and the optimizer's state are equal to the last bit."""
+    ours, expected = (
+        torch.load(path / "last.ckpt", weights_only=True) for path in (folder, reference)
+    )
+    assert ours["global_step"] == expected["global_step"]
+    torch.testing.assert_close(ours["state_dict"], expected["state_dict"], rtol=0, atol=0)
+    torch.testing.assert_close(
+        ours["optimizer_states"][0]["state"],
+        expected["optimizer_states"][0]["state"],
+        rtol=0,
+        atol=0,
+    )
+
+
+def on_call(number: int, act: Callable[[Tensor], Tensor]) -> Degradation:
+    """`darken` whose training batches are counted, and `act` applied to the given one."""
+    calls = iter(range(1, 10_000))
+
+    def degrade(clean: Tensor, generator: torch.Generator) -> Tensor:
+        degraded = darken(clean, generator)
+        is_training = len(clean) == 2
+        return act(degraded) if is_training and next(calls) == number else degraded
+
+    return degrade
+
+
+@pytest.fixture(scope="module")
+def whole_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing interrupted."""
+    output = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(run.DEGRADATIONS, "dehaze", darken)
+        assert run.train_recipe(tiny(photos, output)) == output / "weights.safetensors"
+    return output
+
+
+def test_leaves_weights_that_load_and_say_what_they_are(whole_run: Path) -> None:
+    network = read_network(whole_run / "weights.safetensors")
+    assert (network.width, network.modules_per_stage) == (2, 1)
+    with safe_open(whole_run / "weights.safetensors", "pt") as file:
+        metadata = file.metadata()
+    assert metadata["step"] == str(STEPS)
+    assert metadata["task"] == "dehaze"
+    assert 0 < float(metadata["validation/input_psnr"]) < 30
+
+
+def test_weights_are_the_average_in_the_checkpoint(whole_run: Path) -> None:
+    state = torch.load(whole_run / "last.ckpt", weights_only=True)["state_dict"]
+    for name, tensor in tensors_of(whole_run / "weights.safetensors").items():
+        assert torch.equal(tensor, state[f"average.{name}"])
+        assert state[f"network.{name}"].shape == tensor.shape
+    assert any(
+        not torch.equal(state[f"network.{n[8:]}"], state[n]) for n in state if "average" in n
+    )
+
+
+def test_records_recipe_versions_and_curves(whole_run: Path, photos: Path) -> None:
+    assert load_recipe(str(whole_run / "recipe.yaml")) == tiny(photos, whole_run)
+    versions = json.loads((whole_run / "versions.json").read_text())
+    assert versions["packages"]["torch"] == torch.__version__
+    assert (whole_run / "best.ckpt").is_file()
+    curves = EventAccumulator(str(whole_run / "log")).Reload()
+    for name in ("psnr", "input_psnr", "clean_psnr"):
+        steps = [event.step for event in curves.Scalars(f"validation/{name}")]
+        assert [step + 1 for step in steps] == [3, 6]
+    assert [event.step + 1 for event in curves.Scalars("train/loss")] == [STEPS]
+    assert [event.step + 1 for event in curves.Scalars("train/rate")] == [STEPS]
+
+
+@pytest.mark.parametrize(
+    ("step", "number"),
+    [(1, signal.SIGINT), (3, signal.SIGINT), (4, signal.SIGINT), (4, signal.SIGTERM)],
+)
+def test_stopped_and_resumed_is_bit_for_bit_the_whole_run(
+    whole_run: Path,
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+    number: signal.Signals,
+) -> None:
+    def send(degraded: Tensor) -> Tensor:
+        os.kill(os.getpid(), number)
+        return degraded
+
+    handler = signal.getsignal(number)
+    monkeypatch.setitem(run.DEGRADATIONS, "dehaze", on_call(step, send))
+    with pytest.raises(InterruptedTrainingError, match=f"after step {step};.*--resume"):
+        run.train_recipe(tiny(photos, tmp_path / "run"))
+    assert signal.getsignal(number) == handler
+
+    torch.rand(11)  # where the process's own random stream stands must not matter
+    run.train_recipe(tiny(photos, tmp_path / "run"), resume=True)
+    assert_same_state(tmp_path / "run", whole_run)
+    ours, expected = (tensors_of(f / "weights.safetensors") for f in (tmp_path / "run", whole_run))
+    torch.testing.assert_close(ours, expected, rtol=0, atol=0)
+
+
+def test_a_finished_run_can_be_taken_further(photos: Path, tmp_path: Path) -> None:
+    run.train_recipe(tiny(photos, tmp_path / "run", "steps=3"))
+    before = tensors_of(tmp_path / "run" / "weights.safetensors")
+    run.train_recipe(tiny(photos, tmp_path / "run", "steps=3"), resume=True)
+    after = tensors_of(tmp_path / "run" / "weights.safetensors")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    run.train_recipe(tiny(photos, tmp_path / "run", "steps=5"), resume=True)
+    with safe_open(tmp_path / "run" / "weights.safetensors", "pt") as file:
+        assert file.metadata()["step"] == "5"
+
+
+def test_learns_and_never_sees_the_validation_photograph(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def watched(clean: Tensor, generator: torch.Generator) -> Tensor:
+        red, _, blue = clean.mean((0, 2, 3)).tolist()
+        seen.append((len(clean), "blue" if blue > red else "red"))
+        return darken(clean, generator)
+
+    monkeypatch.setitem(run.DEGRADATIONS, "dehaze", watched)
+    recipe = tiny(photos, tmp_path, "steps=30", "validate_every=30", "average_decay=0.5")
+    run.train_recipe(recipe)
+    assert set(seen) == {(1, "red"), (2, "blue")}
+    assert seen.count((2, "blue")) == 30
+    curves = EventAccumulator(str(tmp_path / "log")).Reload()
+    scores = {n: curves.Scalars(f"validation/{n}")[-1].value for n in ("psnr", "input_psnr")}
+    assert scores["psnr"] > scores["input_psnr"] + 1
+
+
+def test_stops_at_the_time_limit_with_weights(photos: Path, tmp_path: Path) -> None:
+    weights = run.train_recipe(tiny(photos, tmp_path, "steps=100000", "minutes=0.001"))
+    with safe_open(weights, "pt") as file:
+        assert int(file.metadata()["step"]) < 100
+    curves = EventAccumulator(str(tmp_path / "log")).Reload()
+    assert curves.Scalars("train/rate")[-1].value < 1e-3
+
+
+def test_loss_that_is_not_finite_stops_with_the_step(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(run.DEGRADATIONS, "dehaze", on_call(2, lambda x: x * float("nan")))
+    with pytest.raises(CCNetError, match=r"not finite at step 2;"):
+        run.train_recipe(tiny(photos, tmp_path, "validate_every=100"))
+    assert not (tmp_path / "last.ckpt").exists()
+
+
+def test_refuses_to_overwrite_or_to_resume_what_is_not_there(
+    whole_run: Path, photos: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="--resume"):
+        run.train_recipe(tiny(photos, whole_run))
+    with pytest.raises(UsageError, match="without --resume"):
+        run.train_recipe(tiny(photos, tmp_path), resume=True)
+    with pytest.raises(UsageError, match=r"network\.width=2"):
+        run.train_recipe(tiny(photos, whole_run, "network.width=4"), resume=True)
+    with pytest.raises(UsageError, match="task=dewater"):
+        run.train_recipe(tiny(photos, tmp_path, "task=dewater"))
+
+
+def test_validation_is_on_the_same_pictures_in_every_run(photos: Path) -> None:
+    paths = sorted(photos.glob("*.png"))
+    photographs = Photographs.read(paths, long_side=64)
+    first, again = (
+        DataLoader(run.validation_pairs(photographs, darken, 32), batch_size=None) for _ in range(2)
+    )
+    for (degraded, clean), (same, _) in zip(first, again, strict=True):
+        assert degraded.shape == clean.shape == (3, 32, 32)
+        assert torch.equal(degraded, same)
+    ratios = {round((degraded / clean).mean().item(), 4) for degraded, clean in first}
+    assert len(ratios) == 3
