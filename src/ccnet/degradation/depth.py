@@ -42,7 +42,7 @@ def make_depth(pictures: Tensor, generator: torch.Generator) -> Tensor:
     softness = 10 ** uniform(-4.5, -2.0, (count, 1, 1, 1), small, generator)
     guide = pictures.mean(1, keepdim=True)
     radius = max(1, max(size) // 16)
-    return guided_filter(depth, guide, radius, softness).clamp(0, 1)
+    return stretch(guided_filter(depth, guide, radius, softness))
 
 
 def planes(pictures: Tensor, generator: torch.Generator) -> Tensor:

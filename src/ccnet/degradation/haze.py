@@ -55,12 +55,12 @@ def random_transmission(
     depth = make_depth(clean, generator)
     depth = depth ** (2 ** uniform(-1, 1, one, clean, generator))
     # The nearest thing seldom is at no distance: indoors especially, haze lies over all of it.
-    nearest = uniform(0.0, 0.6, one, clean, generator)
+    nearest = uniform(0.0, 0.5, one, clean, generator)
     depth = nearest + (1 - nearest) * depth
-    patchiness = happens(0.3, clean, generator) * uniform(0.1, 0.6, one, clean, generator)
+    patchiness = happens(0.2, clean, generator) * uniform(0.1, 0.6, one, clean, generator)
     patches = smooth_field(clean, 2, generator) + 0.5 * smooth_field(clean, 5, generator)
     if strength is None:
-        dense = uniform(0.1, 1, one, clean, generator)
+        dense = uniform(0.07, 0.85, one, clean, generator)
         density = DENSEST * dense * (1 - happens(0.1, clean, generator))
     else:
         density = torch.full_like(depth[:, :, :1, :1], DENSEST * strength)
@@ -77,7 +77,7 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
     one = (count, 1, 1, 1)
     dim = happens(0.25, clean, generator)
     brightness = torch.lerp(
-        uniform(0.65, 1.0, one, clean, generator), uniform(0.4, 0.75, one, clean, generator), dim
+        uniform(0.75, 1.05, one, clean, generator), uniform(0.45, 0.8, one, clean, generator), dim
     )
     tint = uniform(-0.025, 0.025, (count, 3, 1, 1), clean, generator)
     warmth = happens(0.35, clean, generator) * uniform(-0.12, 0.12, one, clean, generator)
@@ -88,12 +88,12 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def random_camera(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Noise on a quarter and JPEG on 40% of `pictures` (N, 3, H, W) in [0, 1], to the same."""
+    """Noise on 20% and JPEG on 30% of `pictures` (N, 3, H, W) in [0, 1], to the same."""
     one = (len(pictures), 1, 1, 1)
-    noisy = happens(0.25, pictures, generator)
+    noisy = happens(0.2, pictures, generator)
     shot = noisy * 10 ** uniform(-4.5, -3, one, pictures, generator)
     read = noisy * uniform(0.001, 0.02, one, pictures, generator)
     pictures = add_noise(pictures, shot, read, generator).clamp(0, 1)
     quality = uniform(40, 96, one, pictures, generator)
-    compressed = happens(0.4, pictures, generator)
+    compressed = happens(0.3, pictures, generator)
     return torch.lerp(pictures, compress_jpeg(pictures, quality), compressed)
