@@ -1,17 +1,15 @@
-"""What happens beside the training steps: weights written, interruptions, lines of progress."""
+"""What happens beside the training steps: weights written, interruptions heeded."""
 
 from __future__ import annotations
 
 import signal
 import threading
-import time
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
-from rich.console import Console
 from torch import Tensor
 
 from ccnet.errors import CCNetError
@@ -91,50 +89,3 @@ class CheckpointOnSignal(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str
     ) -> None:
         self._restore()
-
-
-class ProgressLines(Callback):
-    """Print a line every `every` steps and after each validation; for logs, instead of a bar."""
-
-    def __init__(self, console: Console, every: int) -> None:
-        self.console = console
-        self.every = every
-        self._since = (0, 0.0)
-
-    def on_train_start(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        self._since = (trainer.global_step, time.monotonic())
-
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,
-        outputs: Any,
-        batch: Tensor,
-        batch_idx: int,
-    ) -> None:
-        step = trainer.global_step
-        if step % self.every:
-            return
-        assert isinstance(pl_module, RestorationModule)
-        since_step, since_time = self._since
-        self._since = (step, time.monotonic())
-        pace = (self._since[1] - since_time) / max(1, step - since_step)
-        self._print(
-            f"step {step}/{trainer.max_steps}  loss {float(outputs['loss']):.4f}  "
-            f"rate {pl_module.rate:.2e}  {pace:.2f} s/step  {pl_module.seconds / 60:.1f} min"
-        )
-
-    def on_validation_end(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
-    ) -> None:
-        scores = trainer.callback_metrics
-        self._print(
-            f"step {trainer.global_step}  validation PSNR {scores['validation/psnr']:.2f} dB, "
-            f"of the input {scores['validation/input_psnr']:.2f}, "
-            f"of clean pictures restored {scores['validation/clean_psnr']:.2f}"
-        )
-
-    def _print(self, line: str) -> None:
-        self.console.print(line, highlight=False, soft_wrap=True)

@@ -139,17 +139,19 @@ class RestorationModule(lightning.LightningModule):
         ending = self.global_step >= self.steps or self._time_spent >= 1
         if ending or self.global_step % LOG_EVERY == 0:
             self.check_loss()
-            self.log("train/loss", self._last_loss, prog_bar=True)
+            self.log("train/loss", self._last_loss)
             self.log("train/rate", self.trainer.optimizers[0].param_groups[0]["lr"])
         self.trainer.should_stop |= ending
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         degraded, clean = batch
-        scores = {
-            "psnr": psnr(self.average(degraded), clean),
-            "input_psnr": psnr(degraded, clean),
-            "clean_psnr": psnr(self.average(clean), clean),
-        }
+        # The weights are shipped in full precision, so they are measured in it.
+        with torch.autocast(self.device.type, enabled=False):
+            scores = {
+                "psnr": psnr(self.average(degraded), clean),
+                "input_psnr": psnr(degraded, clean),
+                "clean_psnr": psnr(self.average(clean), clean),
+            }
         for name, score in scores.items():
             self.log(f"validation/{name}", score.mean(), batch_size=len(clean))
 
@@ -166,6 +168,6 @@ def psnr(pictures: Tensor, target: Tensor) -> Tensor:
     At most `HIGHEST_PSNR`.
     """
     ratios = peak_signal_noise_ratio(
-        pictures.float().clamp(0, 1), target, data_range=1.0, dim=(1, 2, 3), reduction="none"
+        pictures.clamp(0, 1), target, data_range=1.0, dim=(1, 2, 3), reduction="none"
     )
     return ratios.clamp(max=HIGHEST_PSNR)

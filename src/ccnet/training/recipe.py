@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class NetworkRecipe:
     def __post_init__(self) -> None:
         even = self.width > 0 and self.width % 2 == 0
         _check("network.width", self.width, even, "an even number from 2 up")
-        _check("network.modules", self.modules, self.modules > 0, "more than 0")
+        _check("network.modules", self.modules, self.modules > 0, "above 0")
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,15 @@ class Recipe:
 
     def __post_init__(self) -> None:
         for key in ("steps", "long_side", "batch", "rate", "clip", "validate_every"):
-            _check(key, getattr(self, key), getattr(self, key) > 0, "more than 0")
+            value = getattr(self, key)
+            _check(key, value, 0 < value < math.inf, "a finite number above 0")
         for key in ("crop", "validation_crop"):
             side = getattr(self, key)
             _check(key, side, side > 0 and side % 4 == 0, "a multiple of 4")
         for key in ("warmup", "seed"):
             _check(key, getattr(self, key), getattr(self, key) >= 0, "0 or more")
-        _check("minutes", self.minutes, self.minutes is None or self.minutes > 0, "more than 0")
+        if self.minutes is not None:
+            _check("minutes", self.minutes, self.minutes > 0, "above 0, or null for no limit")
         decay = self.average_decay
         _check("average_decay", decay, 0 <= decay < 1, "from 0 to below 1")
         known = self.precision in PRECISIONS

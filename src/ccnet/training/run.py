@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
 from torch.utils.data import DataLoader, TensorDataset
@@ -18,8 +18,9 @@ from ccnet.datasets.seeds import VALIDATING, seeded_generator
 from ccnet.degradation.haze import add_haze
 from ccnet.errors import UsageError
 from ccnet.network import CCNet
-from ccnet.training.callbacks import CheckpointOnSignal, ProgressLines, WeightsExport
+from ccnet.training.callbacks import CheckpointOnSignal, WeightsExport
 from ccnet.training.module import Degradation, RestorationModule
+from ccnet.training.progress import ProgressReport
 from ccnet.training.recipe import Recipe, load_recipe
 from ccnet.training.record import record_run
 
@@ -27,7 +28,7 @@ DEGRADATIONS: dict[str, Degradation] = {"dehaze": add_haze}
 """What each task learns to undo."""
 
 PROGRESS_EVERY = 50
-"""Steps between lines of progress where there is no terminal."""
+"""Steps between reports of the loss."""
 
 
 def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
@@ -117,9 +118,6 @@ def make_trainer(recipe: Recipe, weights: Path, console: Console) -> lightning.T
         enable_version_counter=False,
     )
     last = ModelCheckpoint(recipe.output, filename="last", enable_version_counter=False)
-    progress: Callback = ProgressLines(console, PROGRESS_EVERY)
-    if console.is_terminal:
-        progress = RichProgressBar()
     return lightning.Trainer(
         max_steps=recipe.steps,
         max_epochs=-1,
@@ -134,11 +132,11 @@ def make_trainer(recipe: Recipe, weights: Path, console: Console) -> lightning.T
         callbacks=[
             WeightsExport(weights, metadata),
             CheckpointOnSignal(recipe.output / "last.ckpt"),
-            progress,
+            ProgressReport(console, PROGRESS_EVERY),
             best,
             last,
         ],
-        enable_progress_bar=console.is_terminal,
+        enable_progress_bar=False,
         enable_model_summary=False,
     )
 
