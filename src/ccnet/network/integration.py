@@ -64,7 +64,7 @@ class DynamicStrip(nn.Module):
 
     def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
         filters = torch.sigmoid(self.to_filter(average(features))).flatten(1)
-        filters = filters.expand(len(features), -1)
+        filters = filters.expand(features.shape[0], -1)
         rows = features if self.horizontal else features.transpose(2, 3)
         # The same sums in two forms: the gradient of a matrix product is several times cheaper
         # than that of a grouped convolution, but its work grows with the length of a row.
