@@ -187,6 +187,8 @@ def _leads_back(profile: bytes) -> bool:
 @lru_cache(maxsize=16)
 def _is_srgb(profile: bytes, space: str) -> bool:
     """Whether a profile takes every colour to itself in sRGB, within one of 255 levels."""
+    if space == "cmyk":
+        return False
     sample = _sample(space, 9)
     change = _sample_in_srgb(profile, space, 9).astype(np.int32) - sample
     return bool(np.abs(change).max() <= 257)

@@ -1,14 +1,19 @@
 """The one place that talks to libvips, through pyvips.
 
-Two things about it shape this file. Its worker threads do not survive a fork, and a child that
+Three things about it shape this file. Its worker threads do not survive a fork, and a child that
 waits for them waits forever; so pixels are fetched strip by strip in the calling thread, which
-also spares a second copy of the picture, and only saving, where threads pay, uses them. And its
-cache of operations would keep the last hundred pictures in memory, so importing this turns it off.
+also spares a second copy of the picture, and only saving, where threads pay, and decoding WebP,
+where they cannot be avoided, use them. Its cache of operations would keep the last hundred
+pictures in memory, so importing this turns it off. And its complaints of broken files would reach
+standard error, so they are handed to logging.
 """
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
+import re
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -53,9 +58,29 @@ _INTERPRETATIONS = {
 }
 # Lines that libvips adds before or after the one that tells what is wrong.
 _NO_REASONS = ("source: bad seek", "vips__tiff_openin_source")
+_CODE = re.compile(r"\s*\(\d+\.\d+\)$")  # libheif's number for the failure
 _STRIP_PIXELS = 1 << 20
 
-_saved_in: int | None = None  # the process in which libvips started its threads
+_threads_of: int | None = None  # the process in which libvips started its threads
+
+
+def _log(_domain: Any, _level: int, message: Any, _data: Any) -> None:
+    # pyvips's own handler fails, with a traceback on standard error, on bytes that are no UTF-8.
+    logging.getLogger("pyvips").info(pyvips.ffi.string(message).decode(errors="replace"))
+
+
+def _log_handler() -> Any:
+    if not pyvips.API_mode:
+        return pyvips.ffi.callback("GLogFunc", _log)
+    pyvips.ffi.def_extern(name="_log_handler_callback")(_log)
+    return pyvips.glib_lib._log_handler_callback
+
+
+_LOG_HANDLER = _log_handler()  # C keeps no reference to it
+for _domain in (b"GLib", b"GLib-GObject", b"VIPS"):
+    _known = pyvips.glib_lib.g_log_set_handler(_domain, 0xFF, _LOG_HANDLER, pyvips.ffi.NULL)
+    # libvips says more while it ends, when there is no Python to hand that to.
+    atexit.register(pyvips.glib_lib.g_log_remove_handler, _domain, _known)
 
 
 def source_of(file: str | os.PathLike[str] | bytes | bytearray | memoryview) -> Source:
@@ -77,13 +102,7 @@ def load(source: Source, name: str) -> Image:
 
 def save(image: Image, name: str, options: dict[str, object]) -> bytes:
     """Encode a picture with the saver of one format. Raises Error."""
-    global _saved_in
-    if _saved_in not in (None, os.getpid()):
-        raise RuntimeError(
-            "Pictures were encoded before this process was forked, and libvips's threads are gone; "
-            'start worker processes with multiprocessing\'s "spawn" or "forkserver" method.'
-        )
-    _saved_in = os.getpid()
+    _use_threads()
     encoded: bytes = getattr(image, _SAVERS[name])(**options)
     return encoded
 
@@ -109,6 +128,8 @@ def strips(image: Image) -> Iterator[tuple[slice, np.ndarray]]:
     Yields:
         The rows, and their pixels (rows, W, C). Raises Error.
     """
+    if field(image, "vips-loader") == _LOADERS["webp"]:
+        _use_threads()
     region = pyvips.Region.new(image)
     for rows in rows_of(image.height, image.width):
         count = rows.stop - rows.start
@@ -145,6 +166,17 @@ def builtin_profile(name: str) -> bytes:
     return profile
 
 
+def _use_threads() -> None:
+    """Make sure that libvips's threads are there, for what would wait for them forever."""
+    global _threads_of
+    if _threads_of not in (None, os.getpid()):
+        raise RuntimeError(
+            "Pictures were encoded, or WebP decoded, before this process was forked, and libvips's "
+            'threads are gone; start processes by multiprocessing\'s "spawn" or "forkserver".'
+        )
+    _threads_of = os.getpid()
+
+
 def reason(error: Exception) -> str:
     """Put libvips's last word on a failure into parentheses, with a space before; or nothing."""
     lines = [line.strip() for line in str(getattr(error, "detail", "")).splitlines()]
@@ -153,4 +185,5 @@ def reason(error: Exception) -> str:
         return ""
     domain, _, words = lines[-1].partition(": ")
     words = words if words and " " not in domain else lines[-1]
-    return f" ({words[:160].rstrip('.')})"
+    words = _CODE.sub("", words)[:160].rstrip(".")
+    return f" ({words})" if words else ""

@@ -107,9 +107,9 @@ def place_file(data: bytes, path: str | os.PathLike[str], *, overwrite: bool = F
     Raises:
         PictureError: The file is there already, or cannot be written.
     """
-    shown, target = path, Path(os.path.realpath(path))
-    temporary = target.with_name(f".ccnet-{secrets.token_hex(8)}.tmp")
     try:
+        target = Path(os.path.realpath(path))
+        temporary = target.with_name(f".ccnet-{secrets.token_hex(8)}.tmp")
         try:
             with temporary.open("xb") as file:
                 file.write(data)
@@ -122,10 +122,10 @@ def place_file(data: bytes, path: str | os.PathLike[str], *, overwrite: bool = F
         finally:
             temporary.unlink(missing_ok=True)
     except FileExistsError as error:
-        raise PictureError(_taken(shown)) from error
-    except (OSError, ValueError) as error:
+        raise PictureError(_taken(path)) from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         reason = getattr(error, "strerror", None) or str(error)
-        raise PictureError(f"{shown} cannot be written: {reason.lower()}.") from error
+        raise PictureError(f"{os.fspath(path)} cannot be written: {reason.lower()}.") from error
 
 
 def _move_to_free(temporary: Path, target: Path) -> None:
@@ -136,7 +136,11 @@ def _move_to_free(temporary: Path, target: Path) -> None:
         raise
     except OSError:  # a file system without hard links: take the name first
         target.open("xb").close()
-        temporary.replace(target)
+        try:
+            temporary.replace(target)
+        except BaseException:
+            target.unlink()
+            raise
 
 
 def _taken(path: str | os.PathLike[str]) -> str:
