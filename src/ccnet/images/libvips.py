@@ -131,6 +131,8 @@ def strips(image: Image) -> Iterator[tuple[slice, np.ndarray]]:
     if field(image, "vips-loader") == _LOADERS["webp"]:
         _use_threads()
     region = pyvips.Region.new(image)
+    # In a strip that fails, libvips starts again at every row, and AVIF then decodes all each time.
+    region.fetch(0, 0, image.width, 1)
     for rows in rows_of(image.height, image.width):
         count = rows.stop - rows.start
         data = region.fetch(0, rows.start, image.width, count)
