@@ -1,0 +1,64 @@
+"""What tests of several parts need: the published checkpoints' tensors, drawn anew."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+PublishedState = Callable[[str, int], dict[str, Tensor]]
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    return Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def published_shapes(data: Path) -> Callable[[str], dict[str, tuple[int, ...]]]:
+    """Gives the shape of each tensor of the published checkpoint `its`, `csd` or `gopro`."""
+
+    def shapes(checkpoint: str) -> dict[str, tuple[int, ...]]:
+        lines = (data / f"{checkpoint}.keys.tsv").read_text().splitlines()
+        pairs = (line.split("\t") for line in lines)
+        return {key: tuple(map(int, shape.split("x"))) for key, shape in pairs}
+
+    return shapes
+
+
+@pytest.fixture(scope="session")
+def published_state(
+    published_shapes: Callable[[str], dict[str, tuple[int, ...]]],
+) -> PublishedState:
+    """Draws a published checkpoint's tensors as those behind the stored outputs were drawn."""
+
+    def state(checkpoint: str, seed: int) -> dict[str, Tensor]:
+        return {
+            key: torch.from_numpy(draw_tensor(key, shape, seed))
+            for key, shape in published_shapes(checkpoint).items()
+        }
+
+    return state
+
+
+def draw_tensor(key: str, shape: tuple[int, ...], seed: int) -> NDArray[np.float32]:
+    """Follow the rule by which the stored outputs' weights were drawn."""
+    generator = np.random.default_rng([seed, zlib.crc32(key.encode())])
+    values = generator.standard_normal(shape).astype(np.float32)
+    leaf = key.rpartition(".")[2]
+    if leaf == "gamma":
+        scale, start = 0.05, 0.0
+    elif leaf == "beta" or (leaf == "weight" and len(shape) == 1):
+        scale, start = 0.1, 1.0
+    elif len(shape) == 1:
+        scale, start = 0.1, 0.0
+    else:
+        scale, start = 1 / math.sqrt(math.prod(shape[1:])), 0.0
+    return (start + scale * values).astype(np.float32)
