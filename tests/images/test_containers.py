@@ -9,12 +9,12 @@ from ccnet.images.containers import (
     avif_colour,
     jpeg_with_exif,
     jpeg_with_resolution,
-    png_with_exif,
+    png_with_blocks,
     webp_is_lossless,
     webp_with_exif,
 )
 
-from .made import by_pillow, pillow_pixels, scene
+from .made import by_pillow, pillow_pixels, profile, scene
 
 
 def block() -> bytes:
@@ -50,7 +50,10 @@ def test_resolution_into_jpeg() -> None:
 
 def test_into_png() -> None:
     plain = by_pillow(scene(9, 8, 4), "PNG")
-    check(png_with_exif(plain, block()), plain)
+    check(png_with_blocks(plain, None, block()), plain)
+    with Image.open(io.BytesIO(png_with_blocks(plain, profile("p3"), None))) as image:
+        assert image.info["icc_profile"] == profile("p3")
+    assert png_with_blocks(plain, None, None) == plain
 
 
 @pytest.mark.parametrize("bands", [3, 4])

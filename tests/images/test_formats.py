@@ -34,16 +34,16 @@ def test_names_other_formats_that_pillow_writes(name: str) -> None:
     assert format_of(head) is None
     described = describe_other(head)
     assert described is not None
-    assert described.replace(" ", "").lower().startswith(name.lower())
+    assert described.replace(" ", "").lower().startswith(f"a{name.lower()}")
 
 
 @pytest.mark.parametrize(
     ("head", "words"),
     [
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC picture"),
-        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video"),
-        (b"\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL picture"),
-        (b"8BPS\0\1", "Photoshop document"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC picture"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "a video"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+        (b"8BPS\0\1", "a Photoshop document"),
         (b"plain text", None),
         (b"\0\0\0\x08ftyp", None),
         (b"", None),
@@ -58,7 +58,7 @@ def test_an_animated_avif_and_a_canon_raw_file_are_no_pictures() -> None:
     frames = [Image.fromarray(scene(8, 8, 3) + np.uint8(i)) for i in range(2)]
     animated = by_pillow(frames[0], "AVIF", save_all=True, append_images=frames[1:])
     assert format_of(animated[:HEAD_BYTES]) is None
-    assert describe_other(animated[:HEAD_BYTES]) == "animated AVIF"
+    assert describe_other(animated[:HEAD_BYTES]) == "an animated AVIF"
     assert format_of(b"II*\0\x10\0\0\0CR\2\0") is None
 
 

@@ -193,6 +193,31 @@ def test_none_is_made_up(name: str) -> None:
     assert (back.icc_profile, back.exif, back.xmp, back.iptc) == (None, None, None, None)
 
 
+def test_a_profile_that_libpng_finds_wrong_is_written_too() -> None:
+    odd = bytearray(profile("p3") + b"\0")
+    odd[:4] = len(odd).to_bytes(4, "big")
+    odd[64:68] = b"\0\1\0\0"  # no such rendering intent
+    for name in FORMATS:
+        picture = read_picture(by_pillow(RGB, "WEBP", icc_profile=bytes(odd), lossless=True))
+        assert picture.icc_profile == bytes(odd)
+        with Image.open(io.BytesIO(encode_picture(picture, name))) as image:
+            assert image.info["icc_profile"] == bytes(odd)
+
+
+def test_blocks_too_large_for_jpeg_are_left_out() -> None:
+    large = b"<x>" + b"y" * 70_000 + b"</x>"
+    picture = Picture(RGB, format="jpeg", xmp=large, exif=exif_block() + bytes(70_000))
+    back = read_picture(encode_picture(picture))
+    assert (back.xmp, back.exif) == (None, None)
+    back = read_picture(encode_picture(picture, "png"))
+    assert (back.xmp, back.exif) == (picture.xmp, picture.exif)
+
+
+def test_depth_follows_the_pixels() -> None:
+    picture = Picture(scene(8, 8, 3, np.uint16))  # which claims 8 bits by default
+    assert read_picture(encode_picture(picture)).bits == 16
+
+
 def test_iptc_is_kept_by_jpeg() -> None:
     block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\x07\x1c\x02\x78\0\x02hi\0"
     back = read_picture(encode_picture(Picture(RGB, format="jpeg", iptc=block)))

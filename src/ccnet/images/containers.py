@@ -1,4 +1,4 @@
-"""Bytes around the pixels that libvips does not reach: where EXIF goes, and what WebP and AVIF say.
+"""Bytes around the pixels that libvips does not reach: where EXIF goes, what WebP and AVIF say.
 
 JPEG's segments are those of ITU-T T.81 and JFIF 1.02, PNG's chunks those of its third edition,
 WebP's those of Google's container specification, and AVIF's boxes those of ISO/IEC 14496-12.
@@ -31,12 +31,23 @@ def jpeg_with_resolution(data: bytes, resolution: tuple[float, float]) -> bytes:
     return data[:2] + segment + data[2:]
 
 
-def png_with_exif(data: bytes, exif: bytes) -> bytes:
-    """Add an EXIF block to a PNG file that has none, after its header."""
+def png_with_blocks(data: bytes, profile: bytes | None, exif: bytes | None) -> bytes:
+    """Add an ICC profile and an EXIF block to a PNG file that has none, after its header.
+
+    libpng would refuse to write profiles that it finds wrong, of which there are many that work.
+    """
+    chunks = b""
+    if profile is not None:
+        chunks += _png_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(profile))
+    if exif is not None:
+        chunks += _png_chunk(b"eXIf", exif)
     at = 8 + 25  # the signature and IHDR
-    chunk = b"eXIf" + exif
-    length, check = struct.pack(">I", len(exif)), struct.pack(">I", zlib.crc32(chunk))
-    return data[:at] + length + chunk + check + data[at:]
+    return data[:at] + chunks + data[at:]
+
+
+def _png_chunk(name: bytes, data: bytes) -> bytes:
+    check = zlib.crc32(name + data)
+    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
 
 
 def webp_with_exif(data: bytes, exif: bytes, width: int, height: int, alpha: bool) -> bytes:

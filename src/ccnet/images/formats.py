@@ -44,27 +44,27 @@ _BY_SUFFIX = {suffix: name for name, held in FORMATS.items() for suffix in held.
 
 # Formats that people often have and that are not read here: a plain sentence helps them on.
 _OTHERS = {
-    b"GIF8": "GIF picture",
-    b"BM": "BMP picture",
-    b"8BPS": "Photoshop document",
-    b"%PDF": "PDF document",
-    b"\x00\x00\x00\x0cJXL ": "JPEG XL picture",
-    b"\xff\x0a": "JPEG XL picture",
-    b"\x00\x00\x00\x0cjP  ": "JPEG 2000 picture",
-    b"FUJIFILM": "camera's raw file",
-    b"IIRO": "camera's raw file",
-    b"IIU\x00": "camera's raw file",
+    b"GIF8": "a GIF picture",
+    b"BM": "a BMP picture",
+    b"8BPS": "a Photoshop document",
+    b"%PDF": "a PDF document",
+    b"\x00\x00\x00\x0cJXL ": "a JPEG XL picture",
+    b"\xff\x0a": "a JPEG XL picture",
+    b"\x00\x00\x00\x0cjP  ": "a JPEG 2000 picture",
+    b"FUJIFILM": "a camera's raw file",
+    b"IIRO": "a camera's raw file",
+    b"IIU\x00": "a camera's raw file",
 }
 _OTHER_BRANDS = {
-    b"heic": "HEIC picture",
-    b"heix": "HEIC picture",
-    b"hevc": "HEIC sequence",
-    b"mif1": "HEIF picture",
-    b"avis": "animated AVIF",
-    b"crx ": "camera's raw file",
-    b"mp42": "video",
-    b"isom": "video",
-    b"qt  ": "video",
+    b"heic": "a HEIC picture",
+    b"heix": "a HEIC picture",
+    b"hevc": "a HEIC sequence",
+    b"mif1": "a HEIF picture",
+    b"avis": "an animated AVIF",
+    b"crx ": "a camera's raw file",
+    b"mp42": "a video",
+    b"isom": "a video",
+    b"qt  ": "a video",
 }
 
 
@@ -84,7 +84,7 @@ def format_of(head: bytes) -> str | None:
 
 
 def describe_other(head: bytes) -> str | None:
-    """Name a well-known kind of file that is not read here, for example "GIF picture"."""
+    """Name a well-known kind of file that is not read here, for example "a GIF picture"."""
     for start, name in _OTHERS.items():
         if head.startswith(start):
             return name

@@ -1,6 +1,6 @@
 """The one place that talks to libvips, through pyvips.
 
-Three things about it shape this file. Its worker threads do not survive a fork, and a child that
+A few things about it shape this file. Its worker threads do not survive a fork, and a child that
 waits for them waits forever; so pixels are fetched strip by strip in the calling thread, which
 also spares a second copy of the picture, and only saving, where threads pay, and decoding WebP,
 where they cannot be avoided, use them. Its cache of operations would keep the last hundred
@@ -66,7 +66,7 @@ _threads_of: int | None = None  # the process in which libvips started its threa
 
 def _log(_domain: Any, _level: int, message: Any, _data: Any) -> None:
     # pyvips's own handler fails, with a traceback on standard error, on bytes that are no UTF-8.
-    logging.getLogger("pyvips").info(pyvips.ffi.string(message).decode(errors="replace"))
+    logging.getLogger("pyvips").debug(pyvips.ffi.string(message).decode(errors="replace"))
 
 
 def _log_handler() -> Any:

@@ -143,7 +143,7 @@ def _known_format(head: bytes, name: str) -> str:
     if not head:
         raise PictureError(f"{name} is empty.")
     if other := describe_other(head):
-        raise PictureError(f"{name} is a {other}, which is not read; convert it to {NAMES}.")
+        raise PictureError(f"{name} is {other}, which is not read; convert it to {NAMES}.")
     raise PictureError(f"{name} is no {NAMES} picture.")
 
 
@@ -161,26 +161,28 @@ def _read(opened: _Opened, max_pixels: int) -> Picture:
     if orientation in _UPRIGHT:
         pixels = np.ascontiguousarray(_UPRIGHT[orientation](pixels))
         alpha = alpha if alpha is None else np.ascontiguousarray(_UPRIGHT[orientation](alpha))
-    is_webp = opened.format == "webp"
+    lossless = opened.format in ("png", "tiff")
+    xmp = libvips.field(image, "xmp-data")
     return Picture(
-        pixels,
-        alpha,
-        space,
-        opened.format,
-        bits,
-        webp_is_lossless(opened.file) if is_webp else opened.format in ("png", "tiff"),
-        _profile(image, opened, space),
-        _exif(image, opened, width=pixels.shape[1], height=pixels.shape[0]),
-        upright_xmp(xmp) if (xmp := libvips.field(image, "xmp-data")) else None,
-        libvips.field(image, "iptc-data"),
-        _resolution(image, turned=orientation >= 5),
+        pixels=pixels,
+        alpha=alpha,
+        space=space,
+        format=opened.format,
+        bits=bits,
+        lossless=webp_is_lossless(opened.file) if opened.format == "webp" else lossless,
+        icc_profile=_profile(image, opened, space),
+        exif=_exif(image, opened, width=pixels.shape[1], height=pixels.shape[0]),
+        xmp=xmp and upright_xmp(xmp),
+        iptc=libvips.field(image, "iptc-data"),
+        resolution=_resolution(image, turned=orientation >= 5),
     )
 
 
 def _fault(image: libvips.Image, opened: _Opened, max_pixels: int) -> str | None:
     """Say why an opened picture is not decoded, as the rest of a sentence, or None where it is."""
     if image.width * image.height > max_pixels:
-        return f"is {image.width} by {image.height} pixels; at most {max_pixels} pixels are decoded"
+        size = f"{image.width} by {image.height} pixels"
+        return f"is {size}, and at most {max_pixels} pixels are decoded; make it smaller"
     if image.format not in ("uchar", "ushort"):
         return f"holds {image.format} numbers; save it with 8 or 16 bits a sample"
     if image.interpretation not in _SPACES:
