@@ -53,7 +53,7 @@ def test_some_training_pictures_stay_without_haze() -> None:
     clean = photograph(32).expand(400, -1, -1, -1)
     transmission = random_transmission(clean, seeded(), None)
     untouched = (transmission == 1).flatten(1).all(1).float().mean()
-    assert 0.04 < untouched < 0.18
+    assert 0.08 < untouched < 0.22
 
 
 def test_haze_lowers_contrast() -> None:

@@ -32,7 +32,7 @@ def add_haze(
 
     `clean` (N, 3, H, W) float32 in [0, 1] to the same, on the same device. `strength` from 0 (the
     picture as it was) to 1 (dense) fixes the density; without it each picture gets its own, one
-    in ten none at all. `generator` must be on the device of `clean`.
+    in seven none at all. `generator` must be on the device of `clean`.
     """
     if generator is None:
         generator = torch.Generator(clean.device)
@@ -61,7 +61,7 @@ def random_transmission(
     patches = smooth_field(clean, 2, generator) + 0.5 * smooth_field(clean, 5, generator)
     if strength is None:
         dense = uniform(0.07, 0.85, one, clean, generator)
-        density = DENSEST * dense * (1 - happens(0.1, clean, generator))
+        density = DENSEST * dense * (1 - happens(0.15, clean, generator))
     else:
         density = torch.full_like(depth[:, :, :1, :1], DENSEST * strength)
     return torch.exp(-density * depth * torch.exp(patchiness * patches))
