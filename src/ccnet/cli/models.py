@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from ccnet.weights.registry import DEFAULTS, find_model, list_models
+from ccnet.weights.registry import find_model, list_models
 
 
 def models(
@@ -28,7 +28,7 @@ def models(
 def _table() -> Table:
     table = Table("Model", "Task", "Width", "Modules", "Parameters", "Licence", "Description")
     for model in list_models():
-        default = " (default)" if DEFAULTS[model.task] == model.name else ""
+        default = " (default)" if find_model(model.task) == model else ""
         table.add_row(
             model.name,
             model.task + default,

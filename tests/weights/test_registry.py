@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from ccnet.errors import WeightsError
+from ccnet.network import CCNet
+from ccnet.weights import Model, find_model, list_models, load_network, registry
+from ccnet.weights.files import save_checkpoint, save_model
+from ccnet.weights.registry import DEFAULTS, find_weights
+
+
+@pytest.fixture
+def two_models(
+    tiny_network: CCNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, CCNet]:
+    """Stand in for the models that ship: tiny ones, of which `dehaze-two` is the default."""
+    networks = {"dehaze-one": CCNet(width=4, modules=1), "dehaze-two": tiny_network}
+    for name, network in networks.items():
+        facts = {"task": "dehaze", "licence": "MIT", "description": f"{name} for tests"}
+        save_model(network, tmp_path / f"{name}.safetensors", facts)
+        (tmp_path / f"{name}.md").write_text(f"# Card of {name}")
+    monkeypatch.setattr(registry, "MODELS", tmp_path)
+    monkeypatch.setattr(registry, "DEFAULTS", {"dehaze": "dehaze-two"})
+    return networks
+
+
+@pytest.mark.usefixtures("two_models")
+def test_lists_models_by_their_headers(tiny_network: CCNet, tmp_path: Path) -> None:
+    one, two = list_models()
+    assert one.name == "dehaze-one"
+    assert two == Model(
+        name="dehaze-two",
+        task="dehaze",
+        width=2,
+        modules=1,
+        parameters=sum(parameter.numel() for parameter in tiny_network.parameters()),
+        licence="MIT",
+        description="dehaze-two for tests",
+        path=tmp_path / "dehaze-two.safetensors",
+    )
+    assert two.card == "# Card of dehaze-two"
+
+
+def test_loads_by_name_task_and_path(two_models: dict[str, CCNet], tmp_path: Path) -> None:
+    checkpoint = tmp_path / "published.PKL"
+    save_checkpoint(two_models["dehaze-one"], checkpoint)
+    for given, name in (
+        ("dehaze-one", "dehaze-one"),
+        ("dehaze-two", "dehaze-two"),
+        ("dehaze", "dehaze-two"),
+        (str(tmp_path / "dehaze-one.safetensors"), "dehaze-one"),
+        (tmp_path / "dehaze-two.safetensors", "dehaze-two"),
+        (checkpoint, "dehaze-one"),
+        (str(checkpoint), "dehaze-one"),
+    ):
+        network = load_network(given)
+        assert not network.training
+        for tensor, expected in zip(
+            network.state_dict().values(), two_models[name].state_dict().values(), strict=True
+        ):
+            assert torch.equal(tensor, expected)
+
+
+def test_a_name_is_a_path_by_its_suffix_or_folder() -> None:
+    for path in ("x.safetensors", "x.PTH", "folder/x", "./x", Path("dehaze")):
+        assert find_weights(path) == Path(path)
+
+
+@pytest.mark.usefixtures("two_models")
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("dehaze-on", " (did you mean dehaze-one?)"), ("dehase", " (did you mean dehaze?)"), ("", "")],
+)
+def test_an_unknown_name_is_met_with_the_nearest_and_the_list(name: str, hint: str) -> None:
+    expected = (
+        f"No model or task is called {name!r}{hint}; there are dehaze, dehaze-one, dehaze-two"
+    )
+    with pytest.raises(WeightsError, match=re.escape(expected)):
+        load_network(name)
+
+
+def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"missing\.pth is not there"):
+        load_network(tmp_path / "missing.pth")
+
+
+def test_listing_needs_no_torch() -> None:
+    code = "import sys, ccnet.weights; ccnet.weights.list_models(); print('torch' in sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"
+
+
+def test_each_task_has_a_default_among_the_models_that_ship() -> None:
+    assert DEFAULTS
+    for task, name in DEFAULTS.items():
+        assert find_model(task) == find_model(name)
+        assert find_model(name).task == task
+
+
+def shipped() -> list[str]:
+    return [model.name for model in list_models()]
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_what_ships_is_whole(name: str) -> None:
+    model = find_model(name)
+    network = load_network(name)
+    assert (network.width, network.modules_per_stage) == (model.width, model.modules)
+    assert sum(parameter.numel() for parameter in network.parameters()) == model.parameters
+    assert model.task in DEFAULTS
+    assert model.description
+    for fact in (model.name, f"{model.parameters:,}", model.licence):
+        assert fact in model.card
