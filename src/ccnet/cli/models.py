@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
@@ -26,14 +27,13 @@ def models(
 
 
 def _table() -> Table:
-    table = Table("Model", "Task", "Width", "Modules", "Parameters", "Licence", "Description")
+    table = Table("Model", "Task", "Parameters", "Licence", "Description", box=box.SIMPLE_HEAD)
+    table.columns[0].no_wrap = True  # a name is there to be copied
     for model in list_models():
         default = " (default)" if find_model(model.task) == model else ""
         table.add_row(
             model.name,
             model.task + default,
-            str(model.width),
-            str(model.modules),
             f"{model.parameters:,}",
             model.licence,
             model.description,
