@@ -60,9 +60,18 @@ def test_describes_tensors(save: Callable[[object, str], bytes]) -> None:
     assert isinstance(view, StoredTensor)
     assert isinstance(parameter, StoredTensor)
     assert (view.offset, view.shape, view.strides) == (13, (3, 2), (4, 2))
-    assert (view.storage.kind, view.storage.size) == ("torch.FloatStorage", 96)
-    assert (parameter.storage.kind, parameter.storage.size) == ("torch.HalfStorage", 48)
+    assert (view.storage.dtype, view.storage.size) == (torch.float32, 96)
+    assert (parameter.storage.dtype, parameter.storage.size) == (torch.float16, 48)
     assert storages == {"0": view.storage, "1": parameter.storage}
+
+
+def test_tensors_that_share_a_storage_share_its_description(
+    save: Callable[[object, str], bytes],
+) -> None:
+    whole = torch.arange(6.0)
+    value, _ = unpickle(io.BytesIO(pickle_of(save({"a": whole[:2], "b": whole[2:]}, "zip"))))
+    assert isinstance(value, dict)
+    assert value["a"].storage is value["b"].storage
 
 
 class Runs:

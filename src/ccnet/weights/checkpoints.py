@@ -26,19 +26,6 @@ LONGEST_PICKLE = 2 << 20
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 
-TYPES = {
-    "torch.DoubleStorage": torch.float64,
-    "torch.FloatStorage": torch.float32,
-    "torch.HalfStorage": torch.float16,
-    "torch.BFloat16Storage": torch.bfloat16,
-    "torch.LongStorage": torch.int64,
-    "torch.IntStorage": torch.int32,
-    "torch.ShortStorage": torch.int16,
-    "torch.CharStorage": torch.int8,
-    "torch.ByteStorage": torch.uint8,
-    "torch.BoolStorage": torch.bool,
-}
-
 ZIP_ERRORS = (
     zipfile.BadZipFile,
     KeyError,
@@ -64,26 +51,23 @@ class Checkpoint:
         self.shapes = {name: tensor.shape for name, tensor in tensors.items()}
         self._tensors = tensors
         self._read_storage = read_storage
-        self._values: dict[str, Tensor] = {}
+        self._values: dict[Storage, Tensor] = {}
 
     def read(self, name: str) -> Tensor:
         """Read one tensor, in the type it is stored in. Raises `Unreadable`."""
         tensor = self._tensors[name]
-        shape, storage = tensor.shape, tensor.storage
-        # torch writes any stride for a side of length 1, where none counts.
-        strides = [
-            stride if length > 1 else 0
-            for length, stride in zip(shape, tensor.strides, strict=True)
-        ]
-        last = tensor.offset + sum(
-            (length - 1) * stride for length, stride in zip(shape, strides, strict=True)
-        )
-        if last >= storage.values:
+        storage, reach = tensor.storage, 0
+        strides = []
+        for length, stride in zip(tensor.shape, tensor.strides, strict=True):
+            # torch writes any stride for a side of length 1, where none counts.
+            strides.append(stride if length > 1 else 0)
+            reach += (length - 1) * strides[-1]
+        if tensor.offset + reach >= storage.values:
             raise Unreadable("is damaged")
-        if storage.key not in self._values:
+        if storage not in self._values:
             data = bytearray(self._read_storage(storage))
-            self._values[storage.key] = torch.frombuffer(data, dtype=TYPES[storage.kind])
-        return self._values[storage.key].as_strided(shape, strides, tensor.offset)
+            self._values[storage] = torch.frombuffer(data, dtype=storage.dtype)
+        return self._values[storage].as_strided(tensor.shape, strides, tensor.offset)
 
 
 def open_checkpoint(file: BinaryIO) -> Checkpoint:

@@ -6,8 +6,8 @@ description of where its values lie in the file; any other name or instruction e
 
 `torch.load(weights_only=True)` is not enough for files from strangers: before torch 2.10 a file
 could corrupt memory through it (GHSA-63cw-57p8-fm3p), and torch 2.13 can still be made to hang (by
-nested tuples as a dictionary's key) or to take any amount of memory (by `bytearray`, or by
-compressed tensors) with a file of a few hundred bytes to a few megabytes.
+nested tuples as a dictionary's key) or to take any amount of memory (by a `bytearray`, or tensors
+stored compressed) with a small file.
 """
 
 from __future__ import annotations
@@ -18,24 +18,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
-BYTES_PER_VALUE = {
-    "torch.DoubleStorage": 8,
-    "torch.FloatStorage": 4,
-    "torch.HalfStorage": 2,
-    "torch.BFloat16Storage": 2,
-    "torch.LongStorage": 8,
-    "torch.IntStorage": 4,
-    "torch.ShortStorage": 2,
-    "torch.CharStorage": 1,
-    "torch.ByteStorage": 1,
-    "torch.BoolStorage": 1,
+import torch
+
+STORAGE_TYPES = {
+    "torch.DoubleStorage": torch.float64,
+    "torch.FloatStorage": torch.float32,
+    "torch.HalfStorage": torch.float16,
+    "torch.BFloat16Storage": torch.bfloat16,
+    "torch.LongStorage": torch.int64,
+    "torch.IntStorage": torch.int32,
+    "torch.ShortStorage": torch.int16,
+    "torch.CharStorage": torch.int8,
+    "torch.ByteStorage": torch.uint8,
+    "torch.BoolStorage": torch.bool,
 }
-"""The kinds of storage a checkpoint may name."""
+"""What a pickle calls a run of values of each type."""
 
 REBUILD_TENSOR = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
 REBUILD_PARAMETER = "torch._utils._rebuild_parameter"
 ORDERED_DICTIONARY = "collections.OrderedDict"
-NAMES = {*BYTES_PER_VALUE, *REBUILD_TENSOR, REBUILD_PARAMETER, ORDERED_DICTIONARY}
+NAMES = {*STORAGE_TYPES, *REBUILD_TENSOR, REBUILD_PARAMETER, ORDERED_DICTIONARY}
 
 
 class Unreadable(Exception):
@@ -44,16 +46,16 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Storage:
-    """A run of `values` numbers of one `kind` (of `BYTES_PER_VALUE`), found in a file by `key`."""
+    """A run of `values` numbers of one type, found in a file by `key`."""
 
-    kind: str
+    dtype: torch.dtype
     key: str
     values: int
 
     @property
     def size(self) -> int:
         """Length in bytes."""
-        return self.values * BYTES_PER_VALUE[self.kind]
+        return self.values * self.dtype.itemsize
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,14 +207,15 @@ class _Machine:
         if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
             raise ValueError
         kind, key, values = identity[1], identity[2], identity[4]
-        if not (isinstance(kind, _Name) and kind.path in BYTES_PER_VALUE):
+        if not (isinstance(kind, _Name) and kind.path in STORAGE_TYPES):
             raise ValueError
         if not isinstance(key, str) or any(view is not None for view in identity[5:]):
             raise ValueError
-        storage = Storage(kind.path, key, _count(values))
-        if self.storages.setdefault(key, storage).size != storage.size:
+        storage = Storage(STORAGE_TYPES[kind.path], key, _count(values))
+        known = self.storages.setdefault(key, storage)
+        if (known.dtype, known.values) != (storage.dtype, storage.values):
             raise ValueError
-        self.push(storage)
+        self.push(known)
 
 
 def _stored_tensor(arguments: tuple[object, ...]) -> StoredTensor:
