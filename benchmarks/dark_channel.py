@@ -25,7 +25,8 @@ def remove_haze(hazy: NDArray[np.float32]) -> NDArray[np.float32]:
     airlight = candidates[candidates.sum(1).argmax()]
     coarse = 1 - OMEGA * _dark_channel(hazy / np.maximum(airlight, 1e-3))
     transmission = _guided(coarse, hazy.mean(2)).clip(FLOOR, 1)[..., None]
-    return ((hazy - airlight) / transmission + airlight).clip(0, 1).astype(np.float32)
+    clear: NDArray[np.float32] = ((hazy - airlight) / transmission + airlight).clip(0, 1)
+    return clear.astype(np.float32)
 
 
 def _dark_channel(picture: NDArray[np.float32]) -> NDArray[np.float32]:
