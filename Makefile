@@ -1,6 +1,6 @@
 # Both commands make the virtual environment .venv when it is missing, and need only Python 3.10+.
 PYTHON ?= python3
-INSTALL = .venv/bin/python -m pip install --quiet --constraint constraints.txt --editable
+INSTALL = .venv/bin/python -m pip install --constraint constraints.txt --editable
 
 .PHONY: demo test
 
