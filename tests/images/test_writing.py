@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import ExifTags, Image
 
 from ccnet.errors import PictureError, UsageError
-from ccnet.images import Picture, encode_picture, place_file, read_picture, to_srgb, write_picture
+from ccnet.images import Picture, encode_picture, read_picture, to_srgb, write_picture
 from ccnet.images.formats import FORMATS
 
 from .made import Array, by_pillow, pillow_pixels, profile, scene
@@ -280,19 +280,6 @@ def test_nothing_is_overwritten_unasked(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
 
 
-@pytest.mark.parametrize("links", [True, False])
-def test_a_file_that_comes_meanwhile_is_safe(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
-) -> None:
-    if not links:
-        monkeypatch.setattr(Path, "hardlink_to", refuse)
-    place_file(b"first", tmp_path / "a")
-    with pytest.raises(PictureError, match="is there already"):
-        place_file(b"second", tmp_path / "a")
-    assert (tmp_path / "a").read_bytes() == b"first"
-    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
-
-
 def refuse(*_: object) -> None:
     raise OSError(28, "No space left on device")
 
@@ -309,18 +296,6 @@ def test_a_failure_leaves_nothing_behind(
     with pytest.raises(PictureError, match=r"a\.png cannot be written: no space left on device\."):
         write_picture(Picture(RGB), path, overwrite=overwrite)
     assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"precious"] * overwrite
-
-
-def test_an_interruption_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Path, "hardlink_to", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        place_file(b"half", tmp_path / "a")
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_places_that_cannot_be_written_are_said(tmp_path: Path) -> None:

@@ -367,12 +367,12 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(WeightsError, match="cannot be written: No space left on device"):
+    with pytest.raises(WeightsError, match="cannot be written: no space left on device"):
         save_model(tiny_network, path, {}, overwrite=True)
     assert path.read_text() == "mine"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_tells_of_a_folder_that_is_not_there(tiny_network: CCNet, tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match=r"tiny\.pkl cannot be written: No such file"):
+    with pytest.raises(WeightsError, match=r"tiny\.pkl cannot be written: no such file"):
         save_checkpoint(tiny_network, tmp_path / "none" / "tiny.pkl")

@@ -3,14 +3,13 @@
 from ccnet.images.colour import to_srgb, with_srgb_change
 from ccnet.images.picture import Picture
 from ccnet.images.reading import MAX_PIXELS, picture_size, read_picture
-from ccnet.images.writing import encode_picture, place_file, write_picture
+from ccnet.images.writing import encode_picture, write_picture
 
 __all__ = [
     "MAX_PIXELS",
     "Picture",
     "encode_picture",
     "picture_size",
-    "place_file",
     "read_picture",
     "to_srgb",
     "with_srgb_change",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from ccnet.images.containers import (
 from ccnet.images.exif import tiff_with_exif
 from ccnet.images.formats import FORMATS, Format, format_named, format_of_suffix
 from ccnet.images.picture import Picture
+from ccnet.placing import place_file, taken
 
 _QUALITY = {"jpeg": 95, "webp": 95, "avif": 90}
 _BIG_TIFF_BYTES = 3 << 30  # of pixels; a classic TIFF ends at 4 GB
@@ -90,61 +89,9 @@ def write_picture(
             f"{', '.join(held.suffixes[0] for held in FORMATS.values())}, or name the format."
         )
     if not overwrite and os.path.lexists(path):
-        raise PictureError(_taken(path))
+        raise PictureError(taken(path))
     data = _encode(picture, name or picture.format, quality, str(path))
-    place_file(data, path, overwrite=overwrite)
-
-
-def place_file(data: bytes, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write bytes to a temporary file beside a path and move it there, whole or not at all.
-
-    Args:
-        data: The file's content.
-        path: Where to; a symbolic link is followed, and a replaced file's permissions are kept.
-        overwrite: Whether to replace a file that is there; if not, one that another process writes
-            meanwhile is safe too.
-
-    Raises:
-        PictureError: The file is there already, or cannot be written.
-    """
-    try:
-        target = Path(os.path.realpath(path))
-        temporary = target.with_name(f".ccnet-{secrets.token_hex(8)}.tmp")
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-            if overwrite:
-                if target.exists():
-                    shutil.copymode(target, temporary)
-                temporary.replace(target)
-            else:
-                _move_to_free(temporary, target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except FileExistsError as error:
-        raise PictureError(_taken(path)) from error
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise PictureError(f"{os.fspath(path)} cannot be written: {reason.lower()}.") from error
-
-
-def _move_to_free(temporary: Path, target: Path) -> None:
-    """Move a file to a free path; raises FileExistsError where it is taken, even only just now."""
-    try:
-        target.hardlink_to(temporary)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links: take the name first
-        target.open("xb").close()
-        try:
-            temporary.replace(target)
-        except BaseException:
-            target.unlink()
-            raise
-
-
-def _taken(path: str | os.PathLike[str]) -> str:
-    return f"{os.fspath(path)} is there already; name another file, or allow it to be overwritten."
+    place_file(data, path, error=PictureError, overwrite=overwrite)
 
 
 def _named(name: str | None) -> str | None:

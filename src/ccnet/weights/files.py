@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from ccnet.errors import WeightsError
 from ccnet.network import CCNet
+from ccnet.placing import place_file
 from ccnet.weights.checkpoints import open_checkpoint
 from ccnet.weights.header import Shapes, read_header, width_and_modules
 from ccnet.weights.published import from_published, to_published
@@ -139,7 +139,12 @@ def save_model(
         "width": str(network.width),
         "modules": str(network.modules_per_stage),
     }
-    _place(safetensors.torch.save(_state(network), {**metadata, **facts}), Path(path), overwrite)
+    place_file(
+        safetensors.torch.save(_state(network), {**metadata, **facts}),
+        path,
+        error=WeightsError,
+        overwrite=overwrite,
+    )
 
 
 def save_checkpoint(
@@ -151,7 +156,7 @@ def save_checkpoint(
     """
     buffer = io.BytesIO()
     torch.save({"model": to_published(_state(network))}, buffer)
-    _place(buffer.getvalue(), Path(path), overwrite)
+    place_file(buffer.getvalue(), path, error=WeightsError, overwrite=overwrite)
 
 
 def _state(network: CCNet) -> dict[str, Tensor]:
@@ -159,18 +164,3 @@ def _state(network: CCNet) -> dict[str, Tensor]:
         name: tensor.detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()
     }
-
-
-def _place(content: bytes, path: Path, overwrite: bool) -> None:
-    """Write a file beside `path` and move it there, so that it is whole or not there at all."""
-    if path.exists() and not overwrite:
-        raise WeightsError(f"{path} is there already; name another file or allow overwriting it.")
-    aside = path.with_name(f".ccnet-{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            aside.write_bytes(content)
-            aside.replace(path)
-        finally:
-            aside.unlink(missing_ok=True)
-    except OSError as error:
-        raise WeightsError(f"{path} cannot be written: {error.strerror}.") from error

@@ -1,0 +1,44 @@
+"""Files appear whole or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ccnet.errors import PictureError, WeightsError
+from ccnet.placing import place_file
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_comes_meanwhile_is_safe(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", refuse)
+    place_file(b"first", tmp_path / "a", error=PictureError)
+    with pytest.raises(PictureError, match="is there already"):
+        place_file(b"second", tmp_path / "a", error=PictureError)
+    assert (tmp_path / "a").read_bytes() == b"first"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+
+
+def refuse(*_: object) -> None:
+    raise OSError(1, "Operation not permitted")
+
+
+def test_an_interruption_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "hardlink_to", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        place_file(b"half", tmp_path / "a", error=PictureError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_error_is_the_callers(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="cannot be written: no such file or directory"):
+        place_file(b"", tmp_path / "missing" / "a", error=WeightsError)
