@@ -2,7 +2,7 @@
 
     python examples/before_after.py
 
-The haze of Rio is its own; into the two other scenes it is put first.
+The veil over the coast is its own; into the two other scenes haze is put first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ccnet.images import Picture, read_picture, to_srgb, write_picture
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "docs" / "pictures" / "haze-before-after.jpg"
-SCENES = {"rio": None, "bay": (0.7, 2), "orchard": (0.6, 3)}
+SCENES = {"coast": None, "bay": (0.7, 2), "orchard": (0.6, 3)}
 """For each picture the strength and the seed of the haze to put into it."""
 
 HEIGHT, WIDTH, GAP = 420, 512, 8
