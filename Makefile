@@ -5,7 +5,7 @@ INSTALL = .venv/bin/python -m pip install --constraint constraints.txt --editabl
 .PHONY: demo test
 
 demo: .venv/installed
-	.venv/bin/ccnet restore examples/pictures/rio.jpg --task dehaze --output restored --overwrite
+	.venv/bin/ccnet restore examples/pictures/coast.jpg --task dehaze --output restored --overwrite
 
 test: .venv/installed-dev
 	.venv/bin/ruff check
