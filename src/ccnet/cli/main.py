@@ -1,0 +1,80 @@
+"""The command `ccnet`: its subcommands, and what becomes of their errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from ccnet.cli.convert import convert
+from ccnet.cli.degrade import degrade
+from ccnet.cli.models import models
+from ccnet.cli.restore import restore
+from ccnet.cli.train import train
+from ccnet.errors import CCNetError, UsageError
+
+_EXTRAS = {
+    "lightning": "train",
+    "tensorboard": "train",
+    "torchmetrics": "train",
+    "yaml": "train",
+}
+"""The extra of `pyproject.toml` that brings a package which not everyone needs."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+for command in (restore, degrade, train, models, convert):
+    app.command()(command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import ccnet
+
+        typer.echo(f"ccnet {ccnet.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def ccnet(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Restore hazy photographs with the context-aware convolutional network CCNet.
+
+    An error is told in one line; --debug anywhere, or CCNET_DEBUG=1, adds where it came from.
+    """
+
+
+def run() -> None:
+    """Run the command line; exits with 0 (all done), 1 (something failed) or 2 (wrong usage)."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    debug = len(arguments) < len(sys.argv) - 1 or os.environ.get("CCNET_DEBUG", "") not in ("", "0")
+    try:
+        app(arguments, prog_name="ccnet")
+    except (CCNetError, ModuleNotFoundError) as error:
+        message = _message(error)
+        if debug or message is None:
+            raise
+        typer.echo(f"ccnet: {message}", err=True)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+
+
+def _message(error: CCNetError | ModuleNotFoundError) -> str | None:
+    """Tell an error in one sentence, or None for a bug."""
+    if isinstance(error, CCNetError):
+        return str(error)
+    package = (error.name or "").partition(".")[0]
+    if package not in _EXTRAS:
+        return None
+    extra = f'pip install "ccnet-restore[{_EXTRAS[package]}]"'
+    return f"this command needs the package {package}, which comes with {extra}."

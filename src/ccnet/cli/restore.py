@@ -1,0 +1,196 @@
+"""`ccnet restore`: restore files, folders, globs, or standard input."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from ccnet.errors import CCNetError, PictureError, UsageError
+
+if TYPE_CHECKING:
+    from ccnet.restoration import Restorer
+    from ccnet.restoration.folders import Job
+
+_STREAM = "-"
+
+
+def restore(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Files, folders (with their subfolders), quoted globs, or - for standard input.",
+        ),
+    ],
+    task: Annotated[str | None, typer.Option(help="What to take away: dehaze.")] = None,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="A file for one picture, a folder for several, or - for standard output. When "
+            "left out, NAME-restored is written beside each NAME.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A model's name or a file of weights, instead of the task's own."),
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option(help="auto, which takes a GPU where there is one; cpu, cuda, cuda:N, mps."),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto, which is float32; float32, bfloat16 or float16.")
+    ] = "auto",
+    tile: Annotated[
+        str,
+        typer.Option(
+            help="auto cuts pictures too large for memory into tiles, off never does; a number is "
+            "the most pixels across and down, from 256 up."
+        ),
+    ] = "auto",
+    strength: Annotated[
+        float, typer.Option(help="From 0, which changes nothing, to 1, the full result.")
+    ] = 1.0,
+    format: Annotated[  # noqa: A002
+        str | None,
+        typer.Option(help="jpeg, png, webp, tiff or avif; when left out, the input's or OUT's."),
+    ] = None,
+    quality: Annotated[
+        int | None,
+        typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF; 95, 95 and 90 when left out."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there.")
+    ] = False,
+) -> None:
+    """Restore photographs: ccnet restore hazy.jpg --task dehaze.
+
+    Prints the name of each file that it has written. Exits with 0 if all was done, 1 if some inputs
+    failed (each is named, the others are done), and 2 for a wrong usage.
+    """
+    from ccnet.images.formats import FORMATS, format_named
+    from ccnet.restoration.folders import plan
+    from ccnet.weights.registry import DEFAULTS
+
+    if task is None and model is None:
+        raise UsageError(f"Name what to take away: --task {' or '.join(DEFAULTS)}.")
+    if task is not None and task not in DEFAULTS:
+        raise UsageError(f"--task {task} is none of {', '.join(DEFAULTS)}.")
+    if format is not None and format_named(format) is None:
+        raise UsageError(f"--format {format} is none of {', '.join(FORMATS)}.")
+
+    def load() -> Restorer:
+        from ccnet.restoration import Restorer
+
+        chosen = model or task or ""
+        return Restorer(chosen, device=device, precision=precision, tile=tile, strength=strength)
+
+    if _STREAM in (*inputs, output):
+        if len(inputs) > 1:
+            raise UsageError("Standard input and output take one picture; name one input.")
+        _restore_stream(load, inputs[0], output, format, quality, overwrite)
+        return
+    jobs = plan(inputs, Path(output) if output is not None else None, format)
+    if _restore_files(load, jobs, format, quality, overwrite):
+        raise typer.Exit(1)
+
+
+def _restore_stream(
+    load: Callable[[], Restorer],
+    source: str,
+    target: str | None,
+    format: str | None,  # noqa: A002
+    quality: int | None,
+    overwrite: bool,
+) -> None:
+    """Restore standard input, or to standard output, on which nothing else is written."""
+    from ccnet.images import encode_picture, read_picture, write_picture
+
+    if source == _STREAM and sys.stdin.isatty():
+        raise UsageError("Standard input is a terminal; send a picture in with < or a pipe.")
+    if target in (None, _STREAM) and sys.stdout.isatty():
+        raise UsageError("Standard output is a terminal; send it on with > or a pipe, or use -o.")
+    picture = read_picture(sys.stdin.buffer.read() if source == _STREAM else source)
+    restored = load().restore_picture(picture)
+    if target is None or target == _STREAM:
+        sys.stdout.buffer.write(encode_picture(restored, format, quality))
+        sys.stdout.buffer.flush()
+    else:
+        write_picture(restored, target, format=format, quality=quality, overwrite=overwrite)
+        typer.echo(target)
+
+
+def _restore_files(
+    load: Callable[[], Restorer],
+    jobs: Sequence[Job],
+    format: str | None,  # noqa: A002
+    quality: int | None,
+    overwrite: bool,
+) -> int:
+    """Restore one file after another, tell the names of those written, and count the failures."""
+    started = time.monotonic()
+    restorer = load() if any(job.fault is None for job in jobs) else None
+    failed = 0
+    with _progress_bar() as bar:
+        task = bar.add_task("", total=len(jobs))
+        for done, job in enumerate(jobs):
+            bar.update(task, description=job.source.name)
+            try:
+                if restorer is None or job.fault is not None:
+                    raise PictureError(job.fault)
+                restorer.restore_file(
+                    job.source,
+                    job.target,
+                    format=format,
+                    quality=quality,
+                    overwrite=overwrite,
+                    progress=partial(_show, bar, task, done),
+                )
+            except CCNetError as error:
+                failed += 1
+                named = str(job.source) in str(error)
+                typer.echo(f"ccnet: {error if named else f'{job.source}: {error}'}", err=True)
+            else:
+                typer.echo(job.target)
+            bar.update(task, completed=done + 1)
+    failures = f", {failed} failed" if failed else ""
+    seconds = time.monotonic() - started
+    typer.echo(f"{len(jobs) - failed} restored{failures} in {seconds:.1f} s", err=True)
+    return failed
+
+
+def _show(bar: Progress, task: TaskID, done: int, share: float) -> None:
+    bar.update(task, completed=done + share)
+
+
+def _progress_bar() -> Progress:
+    """A bar on standard error, which shows nothing where that is no terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+        redirect_stdout=sys.stdout.isatty(),  # elsewhere rich would send it to standard error
+    )

@@ -1,0 +1,5 @@
+"""What runs a network: each engine maps float32 NumPy arrays to the same."""
+
+from ccnet.restoration.engines.engine import Averages, Engine
+
+__all__ = ["Averages", "Engine"]

@@ -1,0 +1,167 @@
+"""Which files a list of inputs means, and where each of them goes."""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ccnet.errors import UsageError
+from ccnet.images.formats import FORMATS, NAMES, format_named, format_of_suffix
+
+MARK = "-restored"
+"""Put behind a file's name where no other place for the result is named."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture: restore `source` into `target`, unless `fault` says why that cannot be."""
+
+    source: Path
+    target: Path
+    fault: str | None = None
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A file, with its place below OUT, or the reason why an input gives none."""
+
+    path: Path
+    place: Path
+    fault: str | None = None
+
+
+def plan(inputs: Sequence[str], output: Path | None, format: str | None) -> list[Job]:  # noqa: A002
+    """Lay out what to restore into what, without reading or writing any picture.
+
+    Inputs are files, folders and globs. A folder gives the files with a picture's suffix in it and
+    its subfolders, in order of their names. Hidden files and folders are left out, links to folders
+    are not followed, and what an earlier run has written is not taken again: what lies below
+    `output`, and NAME-restored beside a NAME. A file named twice is taken once.
+
+    Args:
+        inputs: As above.
+        output: A file if it has a picture's suffix and is no folder, else a folder, in which
+            pictures of folders keep their place. If None, each result stands beside its source as
+            NAME-restored.
+        format: Such as "png", which gives the results its suffix; if None, they keep their own.
+
+    Returns:
+        A job for each file, and one with a fault for each input that gives none. Where a result
+        would take the place of another one or of an input, the later job has a fault.
+
+    Raises:
+        UsageError: There is no such format, or one file is named for several pictures.
+    """
+    suffix = _suffix(format)
+    into_file = output is not None and _is_file(output)
+    skipped = None if into_file else output
+    found: dict[str, _Found] = {}
+    for text in inputs:
+        for file in _find(text, skipped):
+            found.setdefault(_absolute(file.path), file)
+    if output is not None and into_file:
+        if len(found) > 1 or any(Path(text).is_dir() for text in inputs):
+            raise UsageError(f"{output} is one file, and several pictures need a folder.")
+        return [Job(file.path, output, file.fault) for file in found.values()]
+
+    jobs: list[Job] = []
+    results: dict[str, Path] = {}
+    for source, file in found.items():
+        target = _target(file, output, suffix)
+        place = _absolute(target)
+        fault = file.fault
+        if not fault and place != source and place in found:
+            fault = f"{file.path} is not restored: its result, {target}, is an input too."
+        if not fault and results.setdefault(place, file.path) != file.path:
+            fault = f"{file.path} is not restored: {target} is the result of {results[place]}."
+        jobs.append(Job(file.path, target, fault))
+    return jobs
+
+
+def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
+    """List the files that one input means; `skipped` is a folder of results below it."""
+    path = Path(text)
+    if path.is_dir():
+        found = list(_walk(path, skipped))
+    elif os.path.lexists(path) or not glob.has_magic(text):
+        missing = None if os.path.lexists(path) else f"{text} is not there."
+        yield _Found(path, Path(path.name), missing)
+        return
+    else:
+        found = list(_match(text, skipped))
+    if not found:
+        yield _Found(path, path, f"{text} gives no file that is called a {NAMES} picture.")
+    stems = {file.path.with_suffix("") for file in found}
+    for file in found:
+        stem = file.path.with_suffix("")
+        if not (stem.name.endswith(MARK) and stem.with_name(stem.name[: -len(MARK)]) in stems):
+            yield file
+
+
+def _walk(folder: Path, skipped: Path | None) -> Iterator[_Found]:
+    faults: list[OSError] = []
+    for root, folders, names in os.walk(folder, onerror=faults.append):
+        here = Path(root)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and (skipped is None or _absolute(here / name) != _absolute(skipped))
+        )
+        for name in sorted(names):
+            if _is_picture(here / name):
+                yield _Found(here / name, (here / name).relative_to(folder))
+    for error in faults:
+        path = Path(error.filename)
+        yield _Found(path, path, f"{path} cannot be read: {(error.strerror or '').lower()}.")
+
+
+def _match(pattern: str, skipped: Path | None) -> Iterator[_Found]:
+    parts = Path(pattern).parts
+    root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts))
+    if skipped is not None and _absolute(skipped) == _absolute(root):
+        skipped = None
+    for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - takes absolute ones too
+        path = Path(match)
+        below_skipped = skipped is not None and _is_below(path, skipped)
+        if _is_picture(path) and not below_skipped and not path.is_dir():
+            yield _Found(path, path.relative_to(root))
+
+
+def _is_picture(path: Path) -> bool:
+    return format_of_suffix(path) is not None and not path.name.startswith(".")
+
+
+def _is_file(output: Path) -> bool:
+    return format_of_suffix(output) is not None and not output.is_dir()
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return Path(_absolute(folder)) in Path(_absolute(path)).parents
+
+
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() would take two links to a file for one
+
+
+def _suffix(format: str | None) -> str | None:  # noqa: A002
+    if format is None:
+        return None
+    name = format_named(format)
+    if name is None:
+        raise UsageError(f"format={format} is none of {', '.join(FORMATS)}.")
+    return FORMATS[name].suffixes[0]
+
+
+def _target(file: _Found, output: Path | None, suffix: str | None) -> Path:
+    mark = MARK if output is None else ""
+    target = file.path if output is None else output / file.place
+    known = format_of_suffix(target)
+    stem, own = (target.stem, target.suffix) if known else (target.name, "")
+    if suffix is not None and format_of_suffix(Path(suffix)) != known:
+        own = suffix
+    return target.with_name(stem + mark + own)

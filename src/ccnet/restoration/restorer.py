@@ -1,0 +1,251 @@
+"""A model applied to pictures: arrays, files, and Pillow's images."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccnet.errors import PictureError, UsageError
+from ccnet.restoration import pillow
+from ccnet.restoration.arrays import check_array, rgb_of, with_rgb
+from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_tiled
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ccnet.images import Picture
+    from ccnet.network import CCNet
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+class Restorer:
+    """Restores pictures of any size and kind with one model, loaded once.
+
+    A call takes one picture and gives back the same kind, of the same height, width and depth:
+
+    - an array (H, W), (H, W, 1) or (H, W, 3), with alpha also (H, W, 2) or (H, W, 4), of uint8,
+      uint16, or float32 or float64 in [0, 1], whose colours are taken as sRGB. Alpha is kept as it
+      is, and a gray picture stays gray;
+    - a Pillow image of mode L, LA, RGB, RGBA, CMYK or I;16, in the colours of its ICC profile;
+    - a path, which gives an sRGB array (H, W, 3), or (H, W, 4) where there is alpha.
+
+    Nothing is kept between pictures, so several threads may share one restorer.
+
+    Args:
+        model: A task ("dehaze"), a model's name, a file of weights, or a `CCNet`, which is copied.
+        device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:N" or "mps".
+        precision: "auto" (float32), "float32", "bfloat16" or "float16".
+        tile: "auto" cuts a picture that is too large for memory into tiles, "off" never does, and a
+            number is the most pixels that a tile may have across and down, from 256 up.
+        strength: From 0, which changes nothing, to 1, the network's full result.
+
+    Raises:
+        UsageError: An argument has none of these values, or the device is not there.
+        WeightsError: There is no such model, or its file is broken.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | CCNet,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        tile: str | int = "auto",
+        strength: float = 1.0,
+    ) -> None:
+        self.tile: TileSize = checked_tile(tile)
+        self.strength = _checked_strength(strength)
+
+        # Imported late: torch takes seconds, and a wrong argument should be told at once.
+        from ccnet.restoration.engines.torch_engine import TorchEngine
+        from ccnet.weights import load_network
+
+        network = load_network(model) if isinstance(model, (str, os.PathLike)) else model
+        self._engine = TorchEngine(network, device=device, precision=precision)
+
+    @overload
+    def __call__(
+        self, picture: NDArray[Scalar], *, progress: Progress | None = None
+    ) -> NDArray[Scalar]: ...
+
+    @overload
+    def __call__(
+        self, picture: str | os.PathLike[str], *, progress: Progress | None = None
+    ) -> NDArray[Any]: ...
+
+    @overload
+    def __call__(self, picture: Image, *, progress: Progress | None = None) -> Image: ...
+
+    def __call__(
+        self,
+        picture: NDArray[Any] | str | os.PathLike[str] | Image,
+        *,
+        progress: Progress | None = None,
+    ) -> NDArray[Any] | Image:
+        """Restore one picture.
+
+        Args:
+            picture: As the class tells.
+            progress: Called with the share done, in (0, 1], after each tile.
+
+        Raises:
+            PictureError: The file cannot be read.
+            UsageError: The array or image is of a kind that is not restored.
+        """
+        if isinstance(picture, (str, os.PathLike)):
+            return self._restore_array(_read_array(picture), progress)
+        if isinstance(picture, np.ndarray):
+            return self._restore_array(picture, progress)
+        if pillow.is_image(picture):
+            restored = self.restore_picture(pillow.to_picture(picture), progress=progress)
+            return pillow.from_picture(restored, picture)
+        raise UsageError(
+            f"A {type(picture).__name__} is no picture: give an array, a path or a Pillow image."
+        )
+
+    def restore_picture(self, picture: Picture, *, progress: Progress | None = None) -> Picture:
+        """Restore a decoded file, in its own colours and with everything else kept."""
+        from ccnet.images import to_srgb, with_srgb_change
+
+        before = to_srgb(picture)
+        return with_srgb_change(picture, before, self._restore(before, progress))
+
+    def restore_file(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        *,
+        format: str | None = None,  # noqa: A002
+        quality: int | None = None,
+        overwrite: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Restore a file into another, with its metadata; folders on the way are made.
+
+        Args:
+            source: A JPEG, PNG, WebP, TIFF or AVIF file.
+            target: Where to. It is written whole or not at all.
+            format: Such as "png"; if None, the source's where both have the same suffix, else that
+                of the target's suffix.
+            quality: As for `ccnet.images.write_picture`.
+            overwrite: Whether to replace a target that is there, which may be the source.
+            progress: As for a call.
+
+        Raises:
+            PictureError: The source cannot be read or the target not be written, which names it.
+        """
+        from ccnet.images import read_picture, write_picture
+
+        source, target = Path(source), Path(target)
+        if not overwrite and os.path.lexists(target):
+            raise PictureError(
+                f"{target} is there already; name another file, or allow it to be overwritten."
+            )
+        picture = read_picture(source)
+        if format is None and source.suffix.lower() == target.suffix.lower():
+            format = picture.format  # noqa: A001
+        picture = self.restore_picture(picture, progress=progress)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PictureError(f"{target.parent} cannot be made: {error.strerror}.") from error
+        write_picture(picture, target, format=format, quality=quality, overwrite=overwrite)
+
+    def _restore_array(self, array: NDArray[Scalar], progress: Progress | None) -> NDArray[Scalar]:
+        check_array(array)
+        if self.strength == 0:
+            return array.copy()
+        return with_rgb(array, self._restore(rgb_of(array), progress))
+
+    def _restore(
+        self, before: NDArray[np.float32], progress: Progress | None
+    ) -> NDArray[np.float32]:
+        """Restore (H, W, 3) in [0, 1] as far as `strength` says."""
+        if self.strength == 0:
+            return before
+        after = restore_tiled(before, self._engine, self.tile, progress)
+        if self.strength < 1:
+            after -= before
+            after *= np.float32(self.strength)
+            after += before
+        return after
+
+
+def restore(
+    picture: NDArray[Scalar] | str | os.PathLike[str] | Image,
+    task: str = "dehaze",
+    *,
+    model: str | os.PathLike[str] | CCNet | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: str | int = "auto",
+    strength: float = 1.0,
+) -> NDArray[Any] | Image:
+    """Restore one picture, as `Restorer` does; the two models used last stay loaded.
+
+    Args:
+        picture: An array, a path or a Pillow image; see `Restorer`, also for the rest.
+        task: What to take away: "dehaze".
+        model: A model's name, a file of weights or a network; by default the task's own model.
+        device: Where to compute.
+        precision: What in.
+        tile: The size of tiles.
+        strength: How much of the restoration to take, from 0 to 1.
+
+    Returns:
+        The same kind, height, width and depth; an array for a path.
+    """
+    restorer = Restorer(
+        _loaded(task if model is None else model),
+        device=device,
+        precision=precision,
+        tile=tile,
+        strength=strength,
+    )
+    return restorer(picture)
+
+
+def _checked_strength(strength: float) -> float:
+    if not 0 <= strength <= 1:
+        raise UsageError(f"strength={strength} must be from 0 to 1.")
+    return strength
+
+
+def _read_array(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Read a file as an sRGB array (H, W, 3), or (H, W, 4) with alpha, of its own depth."""
+    from ccnet.images import read_picture
+    from ccnet.images.colour import as_srgb
+
+    picture = read_picture(path)
+    if picture.space != "rgb" or picture.icc_profile:
+        picture = as_srgb(picture)
+    if picture.alpha is None:
+        return picture.pixels
+    return np.dstack((picture.pixels, picture.alpha))
+
+
+def _loaded(model: str | os.PathLike[str] | CCNet) -> CCNet:
+    """Load a network, or take it from the last two; a file that has changed is read again."""
+    from ccnet.weights.registry import find_weights
+
+    if not isinstance(model, (str, os.PathLike)):
+        return model
+    path = find_weights(model)
+    try:
+        status = path.stat()
+    except OSError:  # load_network tells what is wrong with it
+        return _load(path, None)
+    return _load(path.absolute(), (status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, _stamp: tuple[int, int] | None) -> CCNet:
+    from ccnet.weights import load_network
+
+    return load_network(path)

@@ -1,0 +1,102 @@
+"""Pictures too large for memory, in overlapping tiles that share the whole picture's averages.
+
+CCNet looks at averages over the whole picture, and a tile that took its own would come out in
+another tone than its neighbours. So they are measured first, over all tiles, and then given to each
+of them (pinned). `benchmarks/tiling.py` tells how far that is from the whole picture at once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccnet.errors import UsageError
+from ccnet.restoration.engines.engine import Averages, Engine
+from ccnet.restoration.grid import SMALLEST_SIDE, tiles
+
+TileSize: TypeAlias = "int | Literal['auto', 'off']"
+Progress: TypeAlias = Callable[[float], object]
+"""Told the share of a picture that is done, in (0, 1]."""
+
+_LEAST = 124  # the network pads what is smaller
+
+
+def checked_tile(tile: str | int) -> TileSize:
+    """Give "auto", "off" or a number of pixels, also one in a string; raises UsageError."""
+    if tile == "auto":
+        return "auto"
+    if tile == "off":
+        return "off"
+    number = isinstance(tile, int) or tile.isdecimal()
+    if not number or int(tile) < SMALLEST_SIDE:
+        raise UsageError(
+            f"tile={tile} must be auto, off or a number of pixels from {SMALLEST_SIDE} up."
+        )
+    return int(tile)
+
+
+def restore_tiled(
+    picture: NDArray[np.float32],
+    engine: Engine,
+    tile: TileSize = "auto",
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Restore a picture, in tiles if it is larger than `tile` allows.
+
+    Args:
+        picture: (H, W, 3) in [0, 1].
+        engine: What runs the network.
+        tile: "auto" takes a picture whole where `engine.most_pixels` hold it, and otherwise tiles
+            as large as they hold; "off" takes it whole; a number is the most pixels of a tile
+            across and down.
+        progress: Called after each tile.
+
+    Returns:
+        A new array of the same shape, in [0, 1].
+    """
+    height, width, _ = picture.shape
+    side = _largest_side(height, width, engine, tile)
+    if side is None:
+        whole = engine.restore(picture[None])
+        if progress:
+            progress(1.0)
+        return whole.reshape(picture.shape)
+    measuring = (lambda share: progress(share / 2)) if progress else None
+    blending = (lambda share: progress(0.5 + share / 2)) if progress else None
+    averages = engine.measure(picture, side, measuring)
+    return blend_tiles(picture, engine, side, averages, blending)
+
+
+def blend_tiles(
+    picture: NDArray[np.float32],
+    engine: Engine,
+    side: int,
+    averages: Averages | None,
+    progress: Progress | None = None,
+) -> NDArray[np.float32]:
+    """Restore (H, W, 3) in tiles of at most `side` pixels, with `averages` pinned or their own."""
+    restored = np.zeros_like(picture)
+    places = list(tiles(picture.shape[0], picture.shape[1], side))
+    for done, (rows, columns) in enumerate(places, 1):
+        place = np.s_[rows.start : rows.stop, columns.start : columns.stop]
+        tile = engine.restore(picture[place][None], averages)[0]
+        tile *= (rows.weights[:, None] * columns.weights)[:, :, None]
+        restored[place] += tile
+        if progress:
+            progress(done / len(places))
+    return restored
+
+
+def _largest_side(height: int, width: int, engine: Engine, tile: TileSize) -> int | None:
+    """The most pixels that a tile may have across and down, or None to take the picture whole."""
+    if tile == "off":
+        return None
+    if tile == "auto":
+        if max(height, _LEAST) * max(width, _LEAST) <= engine.most_pixels:
+            return None
+        return max(SMALLEST_SIDE, math.isqrt(engine.most_pixels))
+    return None if max(height, width) <= tile else tile
