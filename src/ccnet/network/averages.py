@@ -39,7 +39,7 @@ class SharedAverages:
 
 
 class PinnedAverages:
-    """Averages that `SharedAverages` kept, given out again in the same order, for one forward pass."""
+    """Averages that `SharedAverages` kept, given out in the same order in one forward pass."""
 
     def __init__(self, values: Sequence[Tensor]) -> None:
         self._values: Iterator[Tensor] = iter(values)

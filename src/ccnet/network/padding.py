@@ -13,7 +13,7 @@ SMALLEST = 124
 
 
 def mirror_indices(length: int, padded: int, device: torch.device) -> Tensor:
-    """Indices 0 ... length-1, length-2 ... 0, 1 ...: a reflection repeated up to `padded` entries."""
+    """Indices 0 ... length-1, length-2 ... 0, 1 ...: `padded` entries of a repeated reflection."""
     period = max(2 * length - 2, 1)
     position = torch.arange(padded, device=device) % period
     return torch.minimum(position, period - position) % length

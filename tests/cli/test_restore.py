@@ -1,0 +1,136 @@
+"""`ccnet restore` as a person runs it: as a program, on files good and bad."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from ccnet.network import CCNet
+from ccnet.weights.files import save_model
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny network that visibly changes pictures."""
+    torch.manual_seed(0)
+    network = CCNet(width=4, modules=1)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_model(network, path, {"task": "dehaze", "name": "tiny"})
+    return path
+
+
+def ccnet(
+    *arguments: str | os.PathLike[str], data: bytes = b"", cwd: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-c", "from ccnet.cli.main import run; run()", *map(str, arguments)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        command, input=data, capture_output=True, cwd=cwd, env=environment, check=False
+    )
+
+
+def photograph(path: Path, size: tuple[int, int] = (60, 40)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(data.astronaut()).resize(size).save(path)
+    return path
+
+
+def test_a_folder_of_good_and_bad_files(weights: Path, tmp_path: Path) -> None:
+    good = photograph(tmp_path / "in" / "good.png")
+    photograph(tmp_path / "in" / "deep" / "also.jpg", (33, 50))
+    (tmp_path / "in" / "text.jpg").write_text("no picture")
+    (tmp_path / "in" / "empty.png").touch()
+    (tmp_path / "in" / "cut.png").write_bytes(good.read_bytes()[:-500])
+    done = ccnet("restore", tmp_path / "in", "-o", tmp_path / "out", "--model", weights)
+    assert done.returncode == 1
+    assert {Path(line).name for line in done.stdout.decode().splitlines()} == {
+        "good.png",
+        "also.jpg",
+    }
+    lines = done.stderr.decode().splitlines()
+    for name in ("text.jpg", "empty.png", "cut.png"):
+        (line,) = [line for line in lines if name in line]
+        assert line.startswith("ccnet: ")
+    assert "2 restored, 3 failed" in lines[-1]
+    assert b"Traceback" not in done.stderr
+    written = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*")}
+    assert written == {"good.png", "deep/also.jpg"}
+    with Image.open(tmp_path / "out" / "good.png") as restored, Image.open(good) as hazy:
+        assert restored.size == hazy.size
+        assert np.abs(np.asarray(restored).astype(int) - np.asarray(hazy)).mean() > 1
+
+
+def test_standard_input_to_standard_output(weights: Path, tmp_path: Path) -> None:
+    source = photograph(tmp_path / "a.png")
+    piped = ccnet("restore", "-", "--model", weights, data=source.read_bytes())
+    assert piped.returncode == 0, piped.stderr
+    ccnet("restore", source, "--model", weights, "-o", tmp_path / "b.png")
+    with Image.open(io.BytesIO(piped.stdout)) as one, Image.open(tmp_path / "b.png") as other:
+        assert one.format == "PNG"
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+    broken = ccnet("restore", "-", "--model", weights, data=b"no picture")
+    assert (broken.returncode, broken.stdout) == (1, b"")
+    assert broken.stderr.startswith(b"ccnet: The picture given as bytes is no ")
+
+
+def test_nothing_is_overwritten_unless_asked(weights: Path, tmp_path: Path) -> None:
+    source = photograph(tmp_path / "a.png")
+    before = source.read_bytes()
+    refused = ccnet("restore", source, "--model", weights, "-o", source)
+    assert refused.returncode == 1
+    assert b"is there already" in refused.stderr
+    assert source.read_bytes() == before
+    allowed = ccnet("restore", source, "--model", weights, "-o", source, "--overwrite")
+    assert allowed.returncode == 0
+    assert source.read_bytes() != before
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_format_and_strength(weights: Path, tmp_path: Path) -> None:
+    source = photograph(tmp_path / "a.png")
+    options = ("--format", "webp", "--strength", "0")
+    done = ccnet("restore", "a.png", "--model", weights, *options, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    with Image.open(tmp_path / "a-restored.webp") as restored, Image.open(source) as hazy:
+        assert np.array_equal(np.asarray(restored), np.asarray(hazy))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["a.png"], "--task dehaze"),
+        (["a.png", "--task", "derain"], "derain"),
+        (["a.png", "--task", "dehaze", "--device", "cuda:99"], "cuda:99"),
+        (["a.png", "--task", "dehaze", "--tile", "12"], "tile=12"),
+        (["a.png", "--task", "dehaze", "--strength", "2"], "strength"),
+        (["a.png", "-", "--task", "dehaze"], "one input"),
+        ([], "INPUT"),
+    ],
+)
+def test_wrong_usage_is_told_in_few_words(arguments: list[str], words: str, tmp_path: Path) -> None:
+    photograph(tmp_path / "a.png")
+    done = ccnet("restore", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_debug_shows_where_an_error_came_from(weights: Path, tmp_path: Path) -> None:
+    photograph(tmp_path / "a.png")
+    wrong = ("restore", tmp_path / "a.png", "--model", weights, "--tile", "1")
+    assert b"Traceback" not in ccnet(*wrong).stderr
+    assert b"Traceback" in ccnet(*wrong, "--debug").stderr
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys, ccnet, ccnet.cli.main; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
