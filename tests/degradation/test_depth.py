@@ -20,10 +20,24 @@ def test_depth_is_in_range_and_varied() -> None:
 
 
 def test_planes_have_linear_inverse_depth_between_breaks() -> None:
-    depth = planes(torch.zeros(64, 3, 32, 32), seeded())
-    assert depth.shape == (64, 1, 32, 32)
-    # Of boxes with a ground, the lower edge is on average nearer than the middle.
-    assert depth[:, :, -1].mean() < depth[:, :, 16].mean() - 0.1
+    # A ground alone, its depth known where the stretching to [0, 1] maps nearest and farthest.
+    depth = planes(torch.zeros(64, 3, 128, 128), seeded()).double()
+    assert depth.shape == (64, 1, 128, 128)
+    # `stretch` made a * depth + b of it: a straight line in 1 / (depth + c) for one c per picture.
+    straight = 0
+    for picture in depth[:, 0]:
+        column = picture[:, 64]
+        best = min(bend(1 / (column + c)) for c in torch.logspace(-3, 1, 400).double())
+        straight += best < 1e-3
+    assert straight > 55
+    # Most boxes have a ground, so the lower edge is nearer than the middle.
+    assert depth[:, :, -1].mean() < depth[:, :, 64].mean() - 0.1
+
+
+def bend(line: torch.Tensor) -> float:
+    """The median change of slope, as a share of the largest slope."""
+    slope = line.diff()
+    return float(slope.diff().abs().median() / slope.abs().max().clamp(min=1e-12))
 
 
 def test_guided_filter_breaks_at_edges_and_only_there() -> None:

@@ -8,6 +8,7 @@ from skimage import data
 
 from ccnet.degradation.haze import add_haze, apply_haze, random_airlight, random_transmission
 from ccnet.degradation.light import vary_light
+from ccnet.errors import UsageError
 
 
 def photograph(side: int = 96) -> torch.Tensor:
@@ -40,6 +41,12 @@ def test_haze_can_be_taken_off_again_by_the_law_itself() -> None:
 def test_strength_0_leaves_the_picture_bit_for_bit() -> None:
     clean = photograph()
     assert torch.equal(add_haze(clean, seeded(), strength=0), clean)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_other_strengths_are_refused(strength: float) -> None:
+    with pytest.raises(UsageError, match="must be from 0 to 1"):
+        add_haze(photograph(8), seeded(), strength)
 
 
 def test_transmission_falls_with_strength_everywhere() -> None:

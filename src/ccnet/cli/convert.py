@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -54,4 +55,4 @@ def convert(
         save_model(network, output, metadata, overwrite=overwrite)
     else:
         save_checkpoint(network, output, overwrite=overwrite)
-    typer.echo(output)
+    typer.echo(os.fsencode(output))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -31,17 +32,23 @@ def degrade(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT.")] = False,
 ) -> None:
     """Make a hazy picture of a clean one, as the pairs are made that networks are trained on."""
+    from ccnet.errors import PictureError
+    from ccnet.images import read_picture, to_srgb, with_srgb_change, write_picture
+    from ccnet.placing import taken
+
+    target = output or picture.with_name(f"{picture.stem}-{kind.value}{picture.suffix}")
+    if not overwrite and os.path.lexists(target):
+        raise PictureError(taken(target))
+    source = read_picture(picture)
+
     import torch
 
     from ccnet.degradation.haze import add_haze
-    from ccnet.images import read_picture, to_srgb, with_srgb_change, write_picture
 
-    source = read_picture(picture)
     clean = to_srgb(source)
     generator = torch.Generator()
     generator.seed() if seed is None else generator.manual_seed(seed)
     batch = torch.from_numpy(clean).permute(2, 0, 1)[None]
     hazy = add_haze(batch, generator, strength)[0].permute(1, 2, 0).numpy()
-    target = output or picture.with_name(f"{picture.stem}-{kind.value}{picture.suffix}")
     write_picture(with_srgb_change(source, clean, hazy), target, overwrite=overwrite)
-    typer.echo(target)
+    typer.echo(os.fsencode(target))

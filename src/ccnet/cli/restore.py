@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from rich.progress import (
 )
 
 from ccnet.errors import CCNetError, PictureError, UsageError
+from ccnet.placing import taken
 
 if TYPE_CHECKING:
     from ccnet.restoration import Restorer
@@ -128,6 +130,8 @@ def _restore_stream(
         raise UsageError("Standard input is a terminal; send a picture in with < or a pipe.")
     if target in (None, _STREAM) and sys.stdout.isatty():
         raise UsageError("Standard output is a terminal; send it on with > or a pipe, or use -o.")
+    if target and target != _STREAM and not overwrite and os.path.lexists(target):
+        raise PictureError(taken(target))
     picture = read_picture(sys.stdin.buffer.read() if source == _STREAM else source)
     restored = load().restore_picture(picture)
     if target is None or target == _STREAM:
@@ -135,7 +139,7 @@ def _restore_stream(
         sys.stdout.buffer.flush()
     else:
         write_picture(restored, target, format=format, quality=quality, overwrite=overwrite)
-        typer.echo(target)
+        typer.echo(os.fsencode(target))
 
 
 def _restore_files(
@@ -169,7 +173,7 @@ def _restore_files(
                 named = str(job.source) in str(error)
                 typer.echo(f"ccnet: {error if named else f'{job.source}: {error}'}", err=True)
             else:
-                typer.echo(job.target)
+                typer.echo(os.fsencode(job.target))
             bar.update(task, completed=done + 1)
     failures = f", {failed} failed" if failed else ""
     seconds = time.monotonic() - started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -26,4 +27,4 @@ def train(
     from ccnet.training.run import train_recipe
 
     weights = train_recipe(load_recipe(recipe, overrides or ()), resume=resume)
-    typer.echo(weights)
+    typer.echo(os.fsencode(weights))

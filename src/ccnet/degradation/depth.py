@@ -19,6 +19,7 @@ GRID = 64
 """Depth is made at this many pixels along the longer side, then enlarged along the edges."""
 
 REGIONS = 20
+"""Objects and surfaces that a picture is divided into."""
 
 
 def make_depth(pictures: Tensor, generator: torch.Generator) -> Tensor:
@@ -74,7 +75,7 @@ def planes(pictures: Tensor, generator: torch.Generator) -> Tensor:
     # Near things end at random distances: without this, the picture's lower edge would always be
     # many times nearer than the rest.
     nearest = 10 ** uniform(-0.6, 0.3, one, pictures, generator)
-    return stretch(1 / torch.minimum(inverse, nearest.clamp(min=0.05)))
+    return stretch(1 / torch.minimum(inverse, nearest))
 
 
 def standing_regions(pictures: Tensor, depth: Tensor, generator: torch.Generator) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ccnet.degradation.camera import add_noise, compress_jpeg
 from ccnet.degradation.depth import make_depth
 from ccnet.degradation.randomness import happens, smooth_field, uniform
+from ccnet.errors import UsageError
 
 DENSEST = 3.0
 """Optical depth (beta * depth) of the farthest point at strength 1; 5% of its light is left."""
@@ -32,8 +33,11 @@ def add_haze(
 
     `clean` (N, 3, H, W) float32 in [0, 1] to the same, on the same device. `strength` from 0 (the
     picture as it was) to 1 (dense) fixes the density; without it each picture gets its own, one
-    in seven none at all. `generator` must be on the device of `clean`.
+    in seven none at all. `generator` must be on the device of `clean`. Raises `UsageError` for
+    another strength.
     """
+    if strength is not None and not 0 <= strength <= 1:
+        raise UsageError(f"strength={strength} must be from 0 to 1.")
     if generator is None:
         generator = torch.Generator(clean.device)
         generator.seed()

@@ -81,7 +81,7 @@ def exif_of_tiff(tags: Tags) -> bytes | None:
 def tiff_with_exif(data: bytes, exif: bytes) -> bytes:
     """Add an EXIF block's tags to a TIFF file, whose directory is written anew at its end.
 
-    A BigTIFF, which is written above 4 GB only, is left as it is.
+    A BigTIFF, which is written from 3 GB of pixels up, is left as it is.
     """
     target, source = tags_of(data), tags_of(exif)
     if target.big:

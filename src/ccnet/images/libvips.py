@@ -1,4 +1,4 @@
-"""The one place that talks to libvips, through pyvips.
+"""The one place in `images` that talks to libvips, through pyvips.
 
 A few things about it shape this file. Its worker threads do not survive a fork, and a child that
 waits for them waits forever; so pixels are fetched strip by strip in the calling thread, which

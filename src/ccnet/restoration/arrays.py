@@ -52,7 +52,7 @@ def with_rgb(array: NDArray[Scalar], rgb: NDArray[np.float32]) -> NDArray[Scalar
 
     A gray array takes their luma.
     """
-    changed = array.copy(order="C")
+    changed: NDArray[Scalar] = array.copy(order="C")
     colours = _colours(changed)
     largest = _LARGEST[array.dtype.name]
     for row, line in enumerate(rgb):  # a whole picture of further floats would not be small

@@ -160,7 +160,8 @@ class Restorer:
     def _restore_array(self, array: NDArray[Scalar], progress: Progress | None) -> NDArray[Scalar]:
         check_array(array)
         if self.strength == 0:
-            return array.copy()
+            unchanged: NDArray[Scalar] = array.copy()
+            return unchanged
         return with_rgb(array, self._restore(rgb_of(array), progress))
 
     def _restore(

@@ -96,8 +96,8 @@ class TorchEngine:
                     "at once; ask for smaller tiles."
                 ) from error
             if restored.isfinite().all():
-                restored = restored.clamp(0, 1).permute(0, 2, 3, 1)
-                return restored
+                clamped: torch.Tensor = restored.clamp(0, 1).permute(0, 2, 3, 1)
+                return clamped
             if half:
                 warnings.warn(
                     f"{dtype} overflowed, and the picture is restored in float32.",

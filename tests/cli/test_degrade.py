@@ -1,0 +1,62 @@
+"""`ccnet degrade` on real files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+from typer.testing import CliRunner
+
+from ccnet.cli.main import app
+from ccnet.errors import PictureError
+from ccnet.images import Picture, read_picture, write_picture
+
+
+@pytest.fixture
+def clean(tmp_path: Path) -> Path:
+    pixels = data.astronaut()[100:180, 150:250].astype(np.uint16) * 257
+    alpha = np.arange(80 * 100, dtype=np.uint16).reshape(80, 100)
+    path = tmp_path / "clean.png"
+    write_picture(Picture(pixels, alpha, bits=16), path)
+    return path
+
+
+def degrade(*arguments: object) -> str:
+    result = CliRunner().invoke(app, ["degrade", *map(str, arguments)], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip()
+
+
+def test_haze_keeps_depth_and_alpha(clean: Path) -> None:
+    written = degrade(clean, "--kind", "haze", "--strength", 0.9, "--seed", 1)
+    assert written == str(clean.with_name("clean-haze.png"))
+    hazy, before = read_picture(written), read_picture(clean)
+    assert hazy.bits == 16
+    assert hazy.pixels.dtype == np.uint16
+    assert hazy.pixels.std() < 0.7 * before.pixels.std()
+    assert hazy.alpha is not None
+    assert before.alpha is not None
+    assert np.array_equal(hazy.alpha, before.alpha)
+
+
+def test_a_seed_makes_the_same_again(clean: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        degrade(clean, "--kind", "haze", "--seed", 4, "-o", tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_strength_0_leaves_every_bit(clean: Path, tmp_path: Path) -> None:
+    degrade(clean, "--kind", "haze", "--strength", 0, "-o", tmp_path / "same.png")
+    same = read_picture(tmp_path / "same.png")
+    assert np.array_equal(same.pixels, read_picture(clean).pixels)
+
+
+def test_nothing_is_overwritten_unless_asked(clean: Path) -> None:
+    before = clean.read_bytes()
+    with pytest.raises(PictureError, match="is there already"):
+        degrade(clean, "--kind", "haze", "-o", clean)
+    assert clean.read_bytes() == before
+    degrade(clean, "--kind", "haze", "-o", clean, "--overwrite")
+    assert clean.read_bytes() != before
