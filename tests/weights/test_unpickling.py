@@ -26,7 +26,7 @@ plain_values = st.recursive(
     | st.text(),
     lambda values: (
         st.lists(values)
-        | st.dictionaries(st.text() | st.integers(), values)
+        | st.dictionaries(st.text() | st.integers(0, 2**31 - 1), values)
         | st.lists(values).map(tuple)
     ),
     max_leaves=30,
@@ -139,6 +139,35 @@ def test_is_not_held_up_by_keys_whose_hash_takes_forever() -> None:
     doubled = b"".join(b"q" + bytes([n]) + b"h" + bytes([n]) + b"\x86" for n in range(200))
     with pytest.raises(Unreadable, match="no checkpoint"):
         unpickle(io.BytesIO(b"\x80\x02})" + doubled + b"K\x01s."))
+
+
+@pytest.mark.parametrize("key", [2**61 - 1, 2**31, -1])
+def test_takes_no_key_that_can_be_made_to_share_its_hash(key: int) -> None:
+    with pytest.raises(Unreadable, match="no checkpoint"):
+        unpickle(io.BytesIO(pickle.dumps({key: 1}, 2)))
+
+
+def test_a_shape_so_long_that_copies_of_it_add_up_is_refused(
+    save: Callable[[object, str], bytes],
+) -> None:
+    longest = pickle_of(save({"a": torch.ones((1,) * 8)}, "zip"))
+    value, _ = unpickle(io.BytesIO(longest))
+    assert isinstance(value, dict)
+    assert value["a"].shape == (1,) * 8
+    with pytest.raises(Unreadable, match="is damaged"):
+        unpickle(io.BytesIO(pickle_of(save({"a": torch.ones((1,) * 9)}, "zip"))))
+
+
+def test_a_storage_is_named_by_five_values_and_at_most_one_view() -> None:
+    named = (
+        b"X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x01"
+    )
+    for views in (b"", b"N"):
+        value, storages = unpickle(io.BytesIO(b"\x80\x02(" + named + views + b"tQ."))
+        assert value is storages["0"]
+    for views in (b"K\x00", b"NN"):
+        with pytest.raises(Unreadable, match="is damaged"):
+            unpickle(io.BytesIO(b"\x80\x02(" + named + views + b"tQ."))
 
 
 def test_does_not_make_room_for_what_is_only_declared() -> None:

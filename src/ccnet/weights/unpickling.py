@@ -37,6 +37,9 @@ STORAGE_TYPES = {
 REBUILD_TENSOR = {"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2"}
 REBUILD_PARAMETER = "torch._utils._rebuild_parameter"
 ORDERED_DICTIONARY = "collections.OrderedDict"
+MOST_SIDES = 8
+"""Of a tensor's shape; a weight has 4."""
+
 NAMES = {*STORAGE_TYPES, *REBUILD_TENSOR, REBUILD_PARAMETER, ORDERED_DICTIONARY}
 
 
@@ -165,8 +168,9 @@ class _Machine:
             raise ValueError
         for key, value in zip(items[::2], items[1::2], strict=True):
             # The hash of a tuple costs the size of the tree it is the root of, which is not
-            # bounded by the size of the file.
-            if not isinstance(key, (str, int)):
+            # bounded by the size of the file; whole numbers 2**61 - 1 apart share theirs, and a
+            # dictionary of them takes time in the square of its length.
+            if not (isinstance(key, str) or (isinstance(key, int) and 0 <= key < 2**31)):
                 raise Unreadable("is no checkpoint of weights")
             target[key] = value
 
@@ -203,13 +207,18 @@ class _Machine:
 
     def push_storage(self) -> None:
         identity = self.stack.pop()
-        # Files from before torch 1.6 add a sixth entry, a view of the storage, always None.
-        if not isinstance(identity, tuple) or len(identity) < 5 or identity[0] != "storage":
+        # Files from before torch 1.6 add a sixth entry, a view of the storage, always None. One
+        # tuple can stand for many storages, so a long one must not be gone through.
+        if not isinstance(identity, tuple) or len(identity) not in (5, 6):
             raise ValueError
         kind, key, values = identity[1], identity[2], identity[4]
         if not (isinstance(kind, _Name) and kind.path in STORAGE_TYPES):
             raise ValueError
-        if not isinstance(key, str) or any(view is not None for view in identity[5:]):
+        if (
+            identity[0] != "storage"
+            or not isinstance(key, str)
+            or identity[5:] not in ((), (None,))
+        ):
             raise ValueError
         storage = Storage(STORAGE_TYPES[kind.path], key, _count(values))
         known = self.storages.setdefault(key, storage)
@@ -223,7 +232,8 @@ def _stored_tensor(arguments: tuple[object, ...]) -> StoredTensor:
     storage, offset, shape, strides = arguments[:4]
     if not (isinstance(storage, Storage) and isinstance(shape, tuple)):
         raise ValueError
-    if not (isinstance(strides, tuple) and len(strides) == len(shape)):
+    # One tuple can be the shape of many tensors, so a long one must not be copied.
+    if not (isinstance(strides, tuple) and len(strides) == len(shape) <= MOST_SIDES):
         raise ValueError
     return StoredTensor(
         storage, _count(offset), tuple(map(_count, shape)), tuple(map(_count, strides))
