@@ -41,7 +41,7 @@ def test_goes_on_where_its_state_says() -> None:
 
 def test_streams_differ_in_each_number() -> None:
     drawn = {
-        tuple(torch.rand(4, generator=seeded_generator(seed, stream, index)).tolist())
+        tuple(torch.rand(4, generator=seeded_generator(seed, stream=stream, index=index)).tolist())
         for seed, stream, index in itertools.product(range(3), repeat=3)
     }
     assert len(drawn) == 27

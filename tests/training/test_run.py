@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,14 +19,18 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ccnet.datasets import Photographs
+from ccnet.datasets.seeds import DEGRADING, seeded_generator
 from ccnet.errors import CCNetError, UsageError
-from ccnet.training import run
+from ccnet.training import module, run
 from ccnet.training.callbacks import InterruptedTrainingError
 from ccnet.training.module import Degradation
 from ccnet.training.recipe import Recipe, load_recipe
+from ccnet.training.schedule import learning_rate
 from ccnet.weights.files import read_network
 
 STEPS = 6
+
+SHIPPED_DEGRADATIONS = dict(run.DEGRADATIONS)
 
 
 def darken(clean: Tensor, generator: torch.Generator) -> Tensor:
@@ -184,6 +189,23 @@ def test_a_finished_run_can_be_taken_further(photos: Path, tmp_path: Path) -> No
         assert file.metadata()["step"] == "5"
 
 
+def test_each_step_has_a_random_stream_of_its_own(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = []
+
+    def watched(clean: Tensor, generator: torch.Generator) -> Tensor:
+        seeds.append((len(clean), generator.initial_seed()))
+        return darken(clean, generator)
+
+    monkeypatch.setitem(run.DEGRADATIONS, "dehaze", watched)
+    run.train_recipe(tiny(photos, tmp_path, "seed=3", "steps=2"))
+    run.train_recipe(tiny(photos, tmp_path, "seed=3", "steps=4"), resume=True)
+    generators = [seeded_generator(3, stream=DEGRADING, index=step) for step in range(4)]
+    expected = [generator.initial_seed() for generator in generators]
+    assert [seed for length, seed in seeds if length == 2] == expected
+
+
 def test_learns_and_never_sees_the_validation_photograph(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,12 +226,35 @@ def test_learns_and_never_sees_the_validation_photograph(
     assert scores["psnr"] > scores["input_psnr"] + 1
 
 
-def test_stops_at_the_time_limit_with_weights(photos: Path, tmp_path: Path) -> None:
-    weights = run.train_recipe(tiny(photos, tmp_path, "steps=100000", "minutes=0.001"))
+def test_stops_at_the_time_limit_with_weights(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = 0.0
+
+    def take_six_seconds(clean: Tensor, generator: torch.Generator) -> Tensor:
+        nonlocal seconds
+        seconds += 6.0 if len(clean) == 2 else 0.0
+        return darken(clean, generator)
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: seconds))
+    monkeypatch.setitem(run.DEGRADATIONS, "dehaze", take_six_seconds)
+    weights = run.train_recipe(tiny(photos, tmp_path, "steps=100000", "minutes=0.5"))
     with safe_open(weights, "pt") as file:
-        assert int(file.metadata()["step"]) < 100
+        assert file.metadata()["step"] == "5"
     curves = EventAccumulator(str(tmp_path / "log")).Reload()
-    assert curves.Scalars("train/rate")[-1].value < 1e-3
+    last = learning_rate(4, steps=100_000, warmup=2, peak=1e-3, time_spent=24 / 30)
+    assert curves.Scalars("train/rate")[-1].value == pytest.approx(last)
+
+
+def test_learns_to_undo_what_the_task_says(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(run.DEGRADATIONS, "dehaze", SHIPPED_DEGRADATIONS["dehaze"])
+    weights = run.train_recipe(tiny(photos, tmp_path, "steps=1"))
+    with safe_open(weights, "pt") as file:
+        metadata = file.metadata()
+    assert metadata["step"] == "1"
+    assert 3 < float(metadata["validation/input_psnr"]) < 40, "validated on hazy pictures"
 
 
 def test_loss_that_is_not_finite_stops_with_the_step(

@@ -33,7 +33,7 @@ class CropBatches:
 
     def __iter__(self) -> Iterator[Tensor]:
         while self._position < self.length:
-            generator = seeded_generator(self.seed, SAMPLING, self._position)
+            generator = seeded_generator(self.seed, stream=SAMPLING, index=self._position)
             self._position += 1
             yield self.photographs.random_crops(self.batch, self.crop, generator)
 

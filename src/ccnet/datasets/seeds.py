@@ -14,7 +14,7 @@ SAMPLING, DEGRADING, VALIDATING = range(3)
 
 
 def seeded_generator(
-    seed: int, stream: int, index: int, device: torch.device | str = "cpu"
+    seed: int, *, stream: int, index: int, device: torch.device | str = "cpu"
 ) -> torch.Generator:
     """Make the generator on `device` of one `index` of a stream; all numbers from 0 up."""
     (state,) = np.random.SeedSequence((seed, stream, index)).generate_state(1, np.uint64)

@@ -102,7 +102,9 @@ class RestorationModule(lightning.LightningModule):
             group["lr"] = self.rate
 
     def training_step(self, clean: Tensor, batch_idx: int) -> Tensor:
-        generator = seeded_generator(self.seed, batch_idx, DEGRADING, device=self.device)
+        generator = seeded_generator(
+            self.seed, stream=DEGRADING, index=self.global_step, device=self.device
+        )
         # Depth and cosine transforms need more digits than the network's mixed precision.
         with torch.autocast(self.device.type, enabled=False):
             clean = vary_light(clean, generator)

@@ -149,7 +149,7 @@ def validation_pairs(photographs: Photographs, degrade: Degradation, crop: int) 
     """
     clean = photographs.centre_crops(crop)
     degraded = [
-        degrade(picture[None], seeded_generator(0, VALIDATING, index))
+        degrade(picture[None], seeded_generator(0, stream=VALIDATING, index=index))
         for index, picture in enumerate(clean)
     ]
     return TensorDataset(torch.cat(degraded), clean)
