@@ -31,7 +31,7 @@ def checked_tile(tile: str | int) -> TileSize:
         return "auto"
     if tile == "off":
         return "off"
-    number = isinstance(tile, int) or tile.isdecimal()
+    number = str(tile).isdecimal()
     if not number or int(tile) < SMALLEST_SIDE:
         raise UsageError(
             f"tile={tile} must be auto, off or a number of pixels from {SMALLEST_SIDE} up."

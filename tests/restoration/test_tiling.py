@@ -1,0 +1,71 @@
+"""Tiles against the picture as a whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+from skimage.metrics import peak_signal_noise_ratio
+
+from ccnet.errors import UsageError
+from ccnet.network import CCNet
+from ccnet.restoration.engines.torch_engine import TorchEngine
+from ccnet.restoration.grid import SMALLEST_SIDE, spans
+from ccnet.restoration.tiling import blend_tiles, checked_tile, restore_tiled
+from ccnet.weights import load_network
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_network: CCNet) -> TorchEngine:
+    return TorchEngine(tiny_network, device="cpu", precision="float32")
+
+
+@settings(deadline=None)
+@given(length=st.integers(1, 5000), side=st.integers(SMALLEST_SIDE, 2048))
+def test_spans_cover_a_side_once_and_fade_to_one(length: int, side: int) -> None:
+    total = np.zeros(length)
+    end = 0
+    for span in spans(length, side):
+        assert span.stop - span.start <= side
+        assert span.start % 4 == 0
+        assert span.core[0] == end
+        assert span.start <= span.core[0] < span.core[1] <= span.stop
+        end = span.core[1]
+        total[span.start : span.stop] += span.weights
+    assert end == length
+    np.testing.assert_allclose(total, 1, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_tiles_come_out_as_the_whole_picture_does() -> None:
+    engine = TorchEngine(load_network("dehaze"), device="cpu", precision="float32")
+    picture = 0.4 * data.astronaut()[:400, :500].astype(np.float32) / 255 + np.float32(0.5)
+    whole = engine.restore(picture[None])[0]
+    tiled = restore_tiled(picture, engine, 256)
+    unpinned = blend_tiles(picture, engine, 256, None)
+    good = peak_signal_noise_ratio(whole, tiled, data_range=1)
+    assert good > 45
+    assert good > peak_signal_noise_ratio(whole, unpinned, data_range=1) + 10
+
+
+def test_the_share_done_rises_to_one(engine: TorchEngine) -> None:
+    shares: list[float] = []
+    picture = np.zeros((130, 300, 3), np.float32)
+    restore_tiled(picture, engine, 256, shares.append)
+    assert shares == sorted(shares)
+    assert shares[-1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("tile", ["0", "255", "big", -4, 1.5, True, ""])
+def test_other_tiles_are_refused(tile: Any) -> None:
+    with pytest.raises(UsageError, match="tile="):
+        checked_tile(tile)
+
+
+@pytest.mark.parametrize(("tile", "meant"), [("auto", "auto"), ("off", "off"), ("512", 512)])
+def test_tiles_are_understood(tile: str | int, meant: str | int) -> None:
+    assert checked_tile(tile) == meant
