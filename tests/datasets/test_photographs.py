@@ -54,9 +54,18 @@ def test_split_says_what_is_wrong(tmp_path: Path, listed: str | None, named: str
         split_photographs(tmp_path)
 
 
-def test_split_of_no_folder(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"photos=.*gone is not a folder"):
-        split_photographs(tmp_path / "gone")
+@pytest.mark.parametrize("name", ["gone", "VAL.txt", "x" * 300, "\0"])
+def test_split_of_no_folder(tmp_path: Path, name: str) -> None:
+    (tmp_path / "VAL.txt").touch()
+    with pytest.raises(UsageError, match=r"photos=.* is not a folder"):
+        split_photographs(tmp_path / name)
+
+
+def test_split_by_a_list_that_is_no_text(tmp_path: Path) -> None:
+    touch(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "VAL.txt").write_bytes("é.jpg".encode("latin-1"))
+    with pytest.raises(UsageError, match=r"VAL\.txt cannot be read as UTF-8; list in it"):
+        split_photographs(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +101,17 @@ def test_a_broken_picture_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.jpg").write_text("no picture")
     with pytest.raises(PictureError, match=r"broken\.jpg"):
         Photographs.read([tmp_path / "broken.jpg"], long_side=64)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
+def test_a_picture_cut_short_is_not_trained_on(tmp_path: Path, suffix: str) -> None:
+    whole, cut = tmp_path / f"whole.{suffix}", tmp_path / f"cut.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(whole)
+    assert read_photograph(whole, 64).shape == (3, 64, 64)
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    with pytest.raises(PictureError, match=r"cut\.\w+ cannot be decoded"):
+        read_photograph(cut, 64)
 
 
 @given(

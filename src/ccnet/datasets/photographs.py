@@ -23,18 +23,27 @@ SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif"}
 def split_photographs(folder: Path) -> tuple[list[Path], list[Path]]:
     """List the pictures of `folder` for training and for validation, each sorted by name.
 
-    Validation are the file names in its VAL.txt, one a line; all others are for training. Raises
-    `UsageError` where the folder or VAL.txt is missing or names a picture that is not there.
+    Validation are the file names in its VAL.txt (UTF-8), one a line; all others are for training.
+    Raises `UsageError` where the folder or VAL.txt is missing or cannot be read, and where VAL.txt
+    names a picture that is not there.
     """
-    if not folder.is_dir():
-        raise UsageError(f"photos={folder} is not a folder; name one that holds photographs.")
-    held_out = folder / "VAL.txt"
-    if not held_out.is_file():
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise UsageError(
-            f"{held_out} is missing; list in it, one a line, the photographs to validate on."
+            f"photos={folder} is not a folder that can be read; name one that holds photographs."
+        ) from error
+    held_out = folder / "VAL.txt"
+    try:
+        lines = held_out.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        problem = (
+            "is missing" if isinstance(error, FileNotFoundError) else "cannot be read as UTF-8"
         )
-    names = {name for line in held_out.read_text("utf-8").splitlines() if (name := line.strip())}
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        raise UsageError(
+            f"{held_out} {problem}; list in it, one a line, the photographs to validate on."
+        ) from error
+    names = {name for line in lines if (name := line.strip())}
     if absent := names - {path.name for path in paths}:
         raise UsageError(f"{held_out} names {min(absent)}, which is not in {folder}.")
     training = [path for path in paths if path.name not in names]
@@ -49,7 +58,12 @@ def read_photograph(path: Path, long_side: int) -> Tensor:
     """Decode a picture upright as sRGB, its long side at most `long_side`: uint8 (3, H, W)."""
     try:
         picture = pyvips.Image.thumbnail(
-            str(path), long_side, height=long_side, size="down", output_profile="srgb"
+            str(path),
+            long_side,
+            height=long_side,
+            size="down",
+            output_profile="srgb",
+            fail_on="truncated",
         )
         if picture.hasalpha():
             picture = picture.flatten(background=255)
@@ -80,7 +94,8 @@ class Photographs:
 
         Each sample is a square window of a photograph drawn uniformly, its side log-uniform
         between `crop` and the whole short side, reduced with antialiasing and mirrored half of
-        the time. `generator` is the host's, so that drawing never waits for another device.
+        the time; of a photograph smaller than `crop`, a square of its short side is enlarged.
+        `generator` is the host's, so that drawing never waits for another device.
         """
         draws = torch.rand(batch, 5, generator=generator).tolist()
         return torch.stack([self._random_crop(crop, *draw) for draw in draws])
@@ -101,7 +116,10 @@ class Photographs:
         return _resize(window, crop)
 
     def centre_crops(self, crop: int) -> Tensor:
-        """Reduce each photograph's largest centred square: float32 (len, 3, crop, crop)."""
+        """Reduce each photograph's largest centred square: float32 (len, 3, crop, crop).
+
+        One smaller than `crop` is enlarged.
+        """
         crops = []
         for picture in self.pictures:
             height, width = picture.shape[1:]
