@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -277,6 +278,36 @@ def test_refuses_to_overwrite_or_to_resume_what_is_not_there(
         run.train_recipe(tiny(photos, whole_run, "network.width=4"), resume=True)
     with pytest.raises(UsageError, match="task=dewater"):
         run.train_recipe(tiny(photos, tmp_path, "task=dewater"))
+
+
+@pytest.mark.parametrize("name", ["file", "file/run", "x" * 300, "\0"])
+def test_an_output_that_cannot_be_is_found_before_photographs_are_read(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delattr(Photographs, "read")
+    (tmp_path / "file").write_text("mine")
+    recipe = dataclasses.replace(tiny(photos, tmp_path), output=tmp_path / name)
+    with pytest.raises(UsageError, match=r"output=.* cannot be made a folder"):
+        run.train_recipe(recipe)
+    with pytest.raises(UsageError, match="without --resume"):
+        run.train_recipe(recipe, resume=True)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_record_that_cannot_be_written_leaves_the_old_one(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recipe.yaml").write_text("mine")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(UsageError, match=r"recipe\.yaml cannot be written: no space left"):
+        run.train_recipe(tiny(photos, tmp_path))
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [
+        ("recipe.yaml", "mine")
+    ]
 
 
 def test_validation_is_on_the_same_pictures_in_every_run(photos: Path) -> None:

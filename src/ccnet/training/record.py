@@ -11,15 +11,24 @@ from pathlib import Path
 
 import torch
 
+from ccnet.errors import UsageError
+from ccnet.placing import place_file
 from ccnet.training.recipe import Recipe, recipe_text
 
 PACKAGES = ("ccnet-restore", "torch", "lightning", "torchmetrics", "numpy", "pyvips")
 
 
 def record_run(recipe: Recipe) -> None:
-    """Write `recipe.yaml`, resolved, and `versions.json` into the recipe's output folder."""
-    recipe.output.mkdir(parents=True, exist_ok=True)
-    (recipe.output / "recipe.yaml").write_text(recipe_text(recipe), "utf-8")
+    """Write `recipe.yaml`, resolved, and `versions.json` into the recipe's output folder.
+
+    Makes the folder; raises `UsageError` where it cannot be made or written to.
+    """
+    try:
+        recipe.output.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        raise UsageError(
+            f"output={recipe.output} cannot be made a folder; name another with output=."
+        ) from error
     facts = {
         "command": sys.argv,
         "git": _git_revision(),
@@ -28,7 +37,11 @@ def record_run(recipe: Recipe) -> None:
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
         "threads": torch.get_num_threads(),
     }
-    (recipe.output / "versions.json").write_text(json.dumps(facts, indent=1) + "\n", "utf-8")
+    for name, text in (
+        ("recipe.yaml", recipe_text(recipe)),
+        ("versions.json", json.dumps(facts, indent=1) + "\n"),
+    ):
+        place_file(text.encode(), recipe.output / name, error=UsageError, overwrite=True)
 
 
 def _version(package: str) -> str | None:

@@ -45,11 +45,12 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
         raise UsageError(f"task={recipe.task} is none of {', '.join(DEGRADATIONS)}; name one.")
     degrade = DEGRADATIONS[recipe.task]
     checkpoint = checkpoint_to_resume(recipe) if resume else None
-    if not resume and (recipe.output / "last.ckpt").exists():
+    if not resume and is_file(recipe.output / "last.ckpt"):
         raise UsageError(
             f"{recipe.output} holds a run; go on with --resume or name another with output=."
         )
     training_paths, validation_paths = split_photographs(recipe.photos)
+    record_run(recipe)
     console = Console(stderr=True)
     weights = recipe.output / "weights.safetensors"
 
@@ -72,7 +73,6 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
             compile_network=recipe.compile,
             seed=recipe.seed,
         )
-        record_run(recipe)
         console.print(
             f"{recipe.name}: {len(training)} photographs to train on, {len(validation)} to "
             f"validate, results in {recipe.output}",
@@ -90,7 +90,7 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
 def checkpoint_to_resume(recipe: Recipe) -> Path:
     """Find the run's last checkpoint; raises `UsageError` where it has none or another network."""
     last = recipe.output / "last.ckpt"
-    if not last.is_file():
+    if not is_file(last):
         raise UsageError(f"{last} is not there to resume from; train without --resume.")
     started = load_recipe(str(recipe.output / "recipe.yaml")).network
     if started != recipe.network:
@@ -99,6 +99,14 @@ def checkpoint_to_resume(recipe: Recipe) -> Path:
             f"network.modules={started.modules}; resume with these or name another output=."
         )
     return last
+
+
+def is_file(path: Path) -> bool:
+    """Tell of a file like `Path.is_file`, which for some impossible paths raises OSError."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def make_trainer(recipe: Recipe, weights: Path, console: Console) -> lightning.Trainer:
