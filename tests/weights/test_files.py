@@ -308,6 +308,15 @@ def test_believes_no_storage_that_is_declared_longer_than_it_is(
 
 
 @pytest.mark.parametrize("kind", CHECKPOINTS)
+def test_reads_no_pickle_that_is_longer_than_any_checkpoint_s(
+    kind: str, tiny_state: dict[str, Tensor], save: Save, written: Write
+) -> None:
+    long = {"model": tiny_state, "note": "x" * (2 << 20)}
+    with pytest.raises(WeightsError, match=r"its pickle is longer than 2 MiB\.$"):
+        read_network(written(save(long, kind)))
+
+
+@pytest.mark.parametrize("kind", CHECKPOINTS)
 def test_makes_no_large_network_of_a_small_file(kind: str, save: Save, written: Write) -> None:
     with torch.device("meta"):
         large = CCNet(width=1000, modules=2).state_dict()

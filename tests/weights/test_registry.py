@@ -72,6 +72,27 @@ def test_a_name_is_a_path_by_its_suffix_or_folder() -> None:
         assert find_weights(path) == Path(path)
 
 
+def test_any_file_that_is_there_is_found_but_a_model_comes_first(
+    two_models: dict[str, CCNet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    save_checkpoint(two_models["dehaze-one"], tmp_path / "weights.bin")
+    assert find_weights("weights.bin") == Path("weights.bin")
+    assert load_network("weights.bin").width == 4
+    (tmp_path / "dehaze").write_text("mine")
+    assert find_weights("dehaze") == tmp_path / "dehaze-two.safetensors"
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WeightsError, match="No model or task is called 'folder'"):
+        find_weights("folder")
+
+
+@pytest.mark.usefixtures("two_models")
+@pytest.mark.parametrize("name", ["x" * 300, "\0"])
+def test_a_name_that_no_file_can_have_is_an_unknown_one(name: str) -> None:
+    with pytest.raises(WeightsError, match="No model or task is called"):
+        find_weights(name)
+
+
 @pytest.mark.usefixtures("two_models")
 @pytest.mark.parametrize(
     ("name", "hint"),
@@ -117,3 +138,4 @@ def test_what_ships_is_whole(name: str) -> None:
     assert model.description
     for fact in (model.name, f"{model.parameters:,}", model.licence):
         assert fact in model.card
+    assert "@" not in model.card, "a placeholder is left"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from ccnet.weights.published import from_published
-from ccnet.weights.unpickling import Storage, StoredTensor, Unreadable, unpickle
+from ccnet.weights.unpickling import CutShort, Storage, StoredTensor, Unreadable, unpickle
 
 LONGEST_PICKLE = 2 << 20
 """Bytes; the largest published network's, with its optimizer's state, takes 336,832."""
@@ -126,12 +126,17 @@ def _open_legacy(file: BinaryIO) -> Checkpoint:
     size = file.seek(0, io.SEEK_END)
     file.seek(0)
     pickles = io.BytesIO(file.read(LONGEST_PICKLE))
-    for expected in (LEGACY_MAGIC, LEGACY_PROTOCOL):
-        if unpickle(pickles)[0] != expected:
-            raise Unreadable("is a pickle, but no checkpoint")
-    unpickle(pickles)  # the writing machine's byte order and word sizes
-    value, storages = unpickle(pickles)
-    keys, _ = unpickle(pickles)
+    try:
+        for expected in (LEGACY_MAGIC, LEGACY_PROTOCOL):
+            if unpickle(pickles)[0] != expected:
+                raise Unreadable("is a pickle, but no checkpoint")
+        unpickle(pickles)  # the writing machine's byte order and word sizes
+        value, storages = unpickle(pickles)
+        keys, _ = unpickle(pickles)
+    except CutShort:
+        if size > LONGEST_PICKLE:
+            raise Unreadable(TOO_LONG) from None
+        raise
     if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise Unreadable("is damaged")
 

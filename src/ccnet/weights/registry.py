@@ -70,7 +70,8 @@ def load_network(name_or_path: str | os.PathLike[str]) -> CCNet:
 
     `name_or_path` is a shipped model's name, a task (its default model), or a file of weights: a
     .safetensors or a published checkpoint. A path is anything with one of their suffixes or a
-    separator of folders. Raises `WeightsError` where it is neither, or the file is no CCNet.
+    separator of folders, and a file that is there where no model has its name. Raises
+    `WeightsError` where it is none of these, or the file is no CCNet.
     """
     from ccnet.weights.files import read_network
 
@@ -79,11 +80,17 @@ def load_network(name_or_path: str | os.PathLike[str]) -> CCNet:
 
 def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
     """Find the file of weights that `load_network` would read, which may be missing or broken."""
+    path = Path(name_or_path)
     if isinstance(name_or_path, str) and not (
         name_or_path.lower().endswith(SUFFIXES) or "/" in name_or_path or os.sep in name_or_path
     ):
-        return find_model(name_or_path).path
-    return Path(name_or_path)
+        try:
+            return find_model(name_or_path).path
+        except WeightsError:
+            # Path.is_file would raise where the name is longer than any file's.
+            if not os.path.isfile(path):  # noqa: PTH113
+                raise
+    return path
 
 
 def _read_model(path: Path) -> Model:

@@ -47,6 +47,10 @@ class Unreadable(Exception):
     """Says what is wrong with a file, in words that follow its name: "is cut short"."""
 
 
+class CutShort(Unreadable):
+    """Says that a file ends within its pickle."""
+
+
 @dataclass(frozen=True, eq=False)
 class Storage:
     """A run of `values` numbers of one type, found in a file by `key`."""
@@ -89,7 +93,7 @@ def unpickle(stream: BytesIO) -> tuple[object, dict[str, Storage]]:
     try:
         return machine.run(), machine.storages
     except EOFError:
-        raise Unreadable("is cut short") from None
+        raise CutShort("is cut short") from None
     except (IndexError, KeyError, ValueError):  # an empty stack, an unset memo, text not in UTF-8
         raise Unreadable("is damaged") from None
 
