@@ -56,21 +56,41 @@ def test_values_are_laid_over_and_typed() -> None:
         ("minutes=-1", "minutes=-1.0 must be above 0"),
         ("minutes=false", "minutes=False must be a number"),
         ("compile=1", "compile=1 must be true or false"),
-        ("name=[a]", "name=.* must be a text"),
-        ("photos=3", "photos=3 must be a path"),
+        ("photos=", "photos= must be a path"),
+        ("output=~no-such-user/x", "output=~no-such-user/x must be a path"),
         ("crop=33", "crop=33 must be a multiple of 4"),
         ("precision=fp8", "precision=fp8 must be 32-true or bf16-mixed"),
         ("warmup=-1", "warmup=-1 must be 0 or more"),
         ("average_decay=1", r"average_decay=1\.0 must be from 0 to below 1"),
         ("network.width=7", "network.width=7 must be an even number"),
         ("network.modules=0", "network.modules=0 must be above 0"),
-        ("name={", "is not YAML"),
+        ("steps={", "is not YAML"),
     ],
 )
 def test_what_is_wrong_is_refused_in_one_sentence(override: str, message: str) -> None:
     with pytest.raises(UsageError, match=message) as error:
         load_recipe("dehaze-small", ["photos=here", override])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("value", ["2024", "1e3", "no", "null", "[a]", "a: b", "{", "#1", "a=b"])
+def test_an_override_of_a_text_or_path_is_taken_as_it_stands(value: str) -> None:
+    recipe = load_recipe("dehaze-small", [f"photos={value}", f"name={value}"])
+    assert recipe.photos == Path(value)
+    assert recipe.name == value
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [("name: 2024", "name=2024 must be a text"), ("photos: [a]", "photos=.* must be a path")],
+)
+def test_a_file_s_texts_and_paths_are_typed(tmp_path: Path, line: str, message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    lines = recipe_text(load_recipe("dehaze-small", ["photos=here"])).splitlines()
+    key = line.partition(":")[0]
+    path.write_text("\n".join([line, *(other for other in lines if not other.startswith(key))]))
+    with pytest.raises(UsageError, match=message):
+        load_recipe(str(path))
 
 
 def test_recipe_by_path(tmp_path: Path) -> None:

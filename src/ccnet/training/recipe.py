@@ -10,13 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import yaml
 
 from ccnet.errors import UsageError
-
-PRECISIONS = ("32-true", "bf16-mixed")
 
 
 @dataclass(frozen=True)
@@ -64,8 +62,7 @@ class Recipe:
     """Longest gradient; a longer one is scaled down."""
     average_decay: float = 0.999
     """Decay of the moving average of the weights."""
-    precision: str = "32-true"
-    """`32-true` or `bf16-mixed`."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
     compile: bool = False
     """Whether `torch.compile` makes the network faster, after minutes of work at the start."""
     seed: int = 0
@@ -86,8 +83,6 @@ class Recipe:
             _check("minutes", self.minutes, self.minutes > 0, "above 0, or null for no limit")
         decay = self.average_decay
         _check("average_decay", decay, 0 <= decay < 1, "from 0 to below 1")
-        known = self.precision in PRECISIONS
-        _check("precision", self.precision, known, " or ".join(PRECISIONS))
 
 
 def _check(key: str, value: object, holds: bool, wanted: str) -> None:
@@ -108,7 +103,8 @@ def shipped_recipes() -> list[str]:
 def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a shipped recipe by name or any by path, with `key=value` overrides laid over it.
 
-    A key of a section is written with a dot: `network.width=40`. Raises `UsageError` for a recipe
+    A key of a section is written with a dot: `network.width=40`. A value is YAML, but taken as it
+    stands for a text or a path. Raises `UsageError` for a recipe
     that is not there, a key that is unknown or missing, and a value of the wrong type.
     """
     values = _parse(recipe, _recipe_text(recipe))
@@ -124,7 +120,7 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
             section = section.setdefault(parent, {})
             if not isinstance(section, dict):
                 raise UsageError(f"{key}: {parent} is a value and has no keys.")
-        section[last] = _parse(override, value)
+        section[last] = value if _kind(key) in (str, Path) else _parse(override, value)
     made: Recipe = _build(Recipe, values, "")
     return made
 
@@ -139,6 +135,14 @@ def _recipe_text(recipe: str) -> str:
             f"Recipe {recipe} is neither a YAML file that can be read nor one of "
             f"{', '.join(shipped_recipes())}."
         ) from error
+
+
+def _kind(key: str) -> Any:
+    """The type that a recipe gives to a dotted key; None if there is no such key."""
+    kind: Any = Recipe
+    for part in key.split("."):
+        kind = get_type_hints(kind).get(part) if dataclasses.is_dataclass(kind) else None
+    return kind
 
 
 def _parse(source: str, text: str) -> Any:
@@ -175,13 +179,17 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
                 f"{key} is a section; set its keys, as in {key}.{_first_key(kind)}=..."
             )
         return _build(kind, value, f"{key}.")
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise UsageError(f"{key}={value} must be {' or '.join(get_args(kind))}.")
+        return value
     try:
         # YAML 1.1 reads 1e-4, which has no dot, as text.
         if kind is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
             return float(value)
-        if kind is Path and isinstance(value, str):
+        if kind is Path and isinstance(value, str) and value:
             return Path(value).expanduser()
-    except ValueError:
+    except (ValueError, RuntimeError):  # RuntimeError: ~ of no user there is
         pass
     if type(value) is not kind:
         raise UsageError(f"{key}={value} must be {WANTED[kind]}.")
