@@ -26,14 +26,6 @@ def test_is_the_recursion_of_an_exponential_average() -> None:
         torch.testing.assert_close(ours.double(), mean, rtol=1e-5, atol=1e-6)
 
 
-def test_buffers_are_taken_over() -> None:
-    network, average = nn.BatchNorm2d(2), nn.BatchNorm2d(2)
-    network(torch.rand(4, 2, 5, 5))
-    update_average(average, network, 0.9)
-    for ours, current in zip(average.buffers(), network.buffers(), strict=True):
-        assert torch.equal(ours, current)
-
-
 def test_decay_rises_to_its_value() -> None:
     assert decay_at(0, 0.999) == pytest.approx(0.1)
     assert decay_at(90, 0.999) == pytest.approx(0.91)

@@ -20,5 +20,3 @@ def decay_at(step: int, decay: float) -> float:
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move every weight of `average` by (1 - `decay`) of its way to that of `network`."""
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
-    for averaged, current in zip(average.buffers(), network.buffers(), strict=True):
-        averaged.copy_(current)
