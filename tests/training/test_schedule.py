@@ -20,6 +20,7 @@ def test_every_published_epoch(name: str) -> None:
     run = PUBLISHED[name]
     every = -(-run["epochs"] // len(run["lr"]))
     for index, published in enumerate(run["lr"]):
+        # The published scheduler overshoots the peak by 0.003 to 0.3 % after the warm-up.
         ours = learning_rate(index * every, steps=run["epochs"], warmup=run["warmup"])
         assert ours == pytest.approx(published, rel=0.005), f"epoch {index * every}"
 
