@@ -23,7 +23,8 @@ from ccnet.training.module import RestorationModule
 class ProgressReport(Callback):
     """Report loss, learning rate and pace every `every` steps, and the scores of each validation.
 
-    On a terminal the reports stand beside a bar; elsewhere each is a line of its own.
+    On a terminal the reports stand beside a bar; elsewhere each is a line of its own. A run with a
+    time limit is not told as a part of its steps, which it is not expected to reach.
     """
 
     def __init__(self, console: Console, every: int) -> None:
@@ -44,8 +45,10 @@ class ProgressReport(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         self._since = (trainer.global_step, time.monotonic())
+        assert isinstance(pl_module, RestorationModule)
+        total = None if pl_module.minutes else trainer.max_steps
         self._bar.start()
-        self._bar.update(self._task, total=trainer.max_steps, completed=trainer.global_step)
+        self._bar.update(self._task, total=total, completed=trainer.global_step)
 
     def on_train_batch_end(
         self,
@@ -63,13 +66,15 @@ class ProgressReport(Callback):
         since_step, since_time = self._since
         self._since = (step, time.monotonic())
         pace = (self._since[1] - since_time) / max(1, step - since_step)
+        limit = f" of {pl_module.minutes:g}" if pl_module.minutes else ""
         report = (
             f"loss {float(outputs['loss']):.4f}  rate {pl_module.rate:.2e}  {pace:.2f} s/step  "
-            f"{pl_module.seconds / 60:.1f} min"
+            f"{pl_module.seconds / 60:.1f}{limit} min"
         )
         self._bar.update(self._task, description=report)
         if not self.console.is_terminal:
-            self._print(f"step {step}/{trainer.max_steps}  {report}")
+            total = "" if pl_module.minutes else f"/{trainer.max_steps}"
+            self._print(f"step {step}{total}  {report}")
 
     def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
