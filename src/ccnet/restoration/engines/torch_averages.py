@@ -72,8 +72,8 @@ def measure_averages(
 ) -> list[Tensor]:
     """Measure the averages of a picture (H, W, 3) in [0, 1], in tiles of at most `side` pixels."""
     shallow = shallow_averages(network, picture, side)
-    sampled = sampled_averages(picture, side, run, shallow)
-    return shallow + tiled_averages(picture, side, run, sampled, progress)[len(shallow) :]
+    estimated = shallow + sampled_averages(picture, side, run, shallow)[len(shallow) :]
+    return shallow + tiled_averages(picture, side, run, estimated, progress)[len(shallow) :]
 
 
 def shallow_averages(network: CCNet, picture: NDArray[np.float32], side: int) -> list[Tensor]:
