@@ -58,5 +58,5 @@ def test_nothing_is_overwritten_unless_asked(clean: Path) -> None:
     with pytest.raises(PictureError, match="is there already"):
         degrade(clean, "--kind", "haze", "-o", clean)
     assert clean.read_bytes() == before
-    degrade(clean, "--kind", "haze", "-o", clean, "--overwrite")
+    degrade(clean, "--kind", "haze", "--strength", 0.9, "-o", clean, "--overwrite")
     assert clean.read_bytes() != before
