@@ -38,7 +38,7 @@ def make_depth(pictures: Tensor, generator: torch.Generator) -> Tensor:
     depth = stretch(depth)
     depth = depth + far_sky * (1 - depth)
     luminance = small.mean(1, keepdim=True)
-    depth = stretch(depth + uniform(-0.25, 0.35, (count, 1, 1, 1), small, generator) * luminance)
+    depth = stretch(depth + uniform(-0.2, 0.45, (count, 1, 1, 1), small, generator) * luminance)
 
     softness = 10 ** uniform(-4.5, -2.0, (count, 1, 1, 1), small, generator)
     guide = pictures.mean(1, keepdim=True)

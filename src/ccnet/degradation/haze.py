@@ -33,7 +33,7 @@ def add_haze(
 
     `clean` (N, 3, H, W) float32 in [0, 1] to the same, on the same device. `strength` from 0 (the
     picture as it was) to 1 (dense) fixes the density; without it each picture gets its own, one
-    in seven none at all. `generator` must be on the device of `clean`. Raises `UsageError` for
+    in ten none at all. `generator` must be on the device of `clean`. Raises `UsageError` for
     another strength.
     """
     if strength is not None and not 0 <= strength <= 1:
@@ -65,7 +65,7 @@ def random_transmission(
     patches = smooth_field(clean, 2, generator) + 0.5 * smooth_field(clean, 5, generator)
     if strength is None:
         dense = uniform(0.07, 0.85, one, clean, generator)
-        density = DENSEST * dense * (1 - happens(0.15, clean, generator))
+        density = DENSEST * dense * (1 - happens(0.1, clean, generator))
     else:
         density = torch.full_like(depth[:, :, :1, :1], DENSEST * strength)
     return torch.exp(-density * depth * torch.exp(patchiness * patches))
@@ -79,9 +79,9 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
     """
     count = len(clean)
     one = (count, 1, 1, 1)
-    dim = happens(0.25, clean, generator)
+    dim = happens(0.2, clean, generator)
     brightness = torch.lerp(
-        uniform(0.75, 1.05, one, clean, generator), uniform(0.45, 0.8, one, clean, generator), dim
+        uniform(0.8, 1.05, one, clean, generator), uniform(0.45, 0.8, one, clean, generator), dim
     )
     tint = uniform(-0.025, 0.025, (count, 3, 1, 1), clean, generator)
     warmth = happens(0.35, clean, generator) * uniform(-0.12, 0.12, one, clean, generator)
