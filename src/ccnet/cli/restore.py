@@ -65,7 +65,7 @@ def restore(
         str,
         typer.Option(
             help="auto cuts pictures too large for memory into tiles, off never does; a number is "
-            "the most pixels across and down, from 256 up."
+            "the most pixels across and down, from 512 up."
         ),
     ] = "auto",
     strength: Annotated[

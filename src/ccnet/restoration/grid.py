@@ -10,12 +10,12 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-OVERLAP = 96
-MARGIN = 32
+OVERLAP = 192
+MARGIN = 48
 """At both ends of an overlap this many pixels are dropped, for a tile's edge misses what lies
 beyond it; over the rest one tile fades into the next."""
 
-SMALLEST_SIDE = 256
+SMALLEST_SIDE = 512
 """From here up, no pixel lies in three tiles of one row."""
 
 _STEP = 4  # the network halves twice: tiles start where the halving of the whole picture does

@@ -42,7 +42,7 @@ class Restorer:
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto" (float32), "float32", "bfloat16" or "float16".
         tile: "auto" cuts a picture that is too large for memory into tiles, "off" never does, and a
-            number is the most pixels that a tile may have across and down, from 256 up.
+            number is the most pixels that a tile may have across and down, from 512 up.
         strength: From 0, which changes nothing, to 1, the network's full result.
 
     Raises:
