@@ -1,0 +1,94 @@
+"""What inputs mean and where results go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ccnet.errors import UsageError
+from ccnet.restoration.folders import Job, plan
+
+
+def planned(*inputs: Path, output: Path | None = None, to: str | None = None) -> list[Job]:
+    return plan([str(path) for path in inputs], output, to)
+
+
+def targets(jobs: list[Job]) -> dict[Path, Path]:
+    assert all(job.fault is None for job in jobs)
+    return {job.source: job.target for job in jobs}
+
+
+def touch(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_a_result_stands_beside_its_source_under_another_name(tmp_path: Path) -> None:
+    source = tmp_path / "hazy.JPG"
+    touch(source)
+    assert targets(planned(source)) == {source: tmp_path / "hazy-restored.JPG"}
+    assert targets(planned(source, to="png")) == {source: tmp_path / "hazy-restored.png"}
+
+
+def test_output_is_a_file_for_one_file_and_a_folder_otherwise(tmp_path: Path) -> None:
+    source, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    touch(source, other)
+    assert targets(planned(source, output=tmp_path / "c.png")) == {source: tmp_path / "c.png"}
+    out = tmp_path / "out"
+    assert targets(planned(source, output=out)) == {source: out / "a.jpg"}
+    with pytest.raises(UsageError, match="one file"):
+        planned(source, other, output=tmp_path / "c.png")
+
+
+def test_folders_keep_their_structure_and_pass_over_other_files(tmp_path: Path) -> None:
+    source, out = tmp_path / "in", tmp_path / "out"
+    touch(source / "a.jpg", source / "deep" / "er" / "b.TIFF", source / "notes.txt", source / "c")
+    assert targets(planned(source, output=out)) == {
+        source / "a.jpg": out / "a.jpg",
+        source / "deep" / "er" / "b.TIFF": out / "deep" / "er" / "b.TIFF",
+    }
+
+
+def test_results_of_an_earlier_run_are_not_restored_again(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "a-restored.jpg", tmp_path / "out" / "a.jpg")
+    names = {job.source.name for job in planned(tmp_path, output=tmp_path / "out")}
+    assert names == {"a.jpg"}
+    assert [job.source for job in planned(tmp_path / "*.jpg")] == [tmp_path / "a.jpg"]
+    named = tmp_path / "a-restored.jpg"
+    assert [job.source for job in planned(named)] == [named]
+
+
+def test_globs_reach_into_folders_and_a_file_named_like_one_is_a_file(tmp_path: Path) -> None:
+    touch(tmp_path / "x" / "a.jpg", tmp_path / "y" / "b.jpg", tmp_path / "[1].jpg")
+    found = planned(tmp_path / "**" / "*.jpg", output=tmp_path / "out")
+    assert {job.source.name for job in found} == {"a.jpg", "b.jpg", "[1].jpg"}
+    assert [job.source for job in planned(tmp_path / "[1].jpg")] == [tmp_path / "[1].jpg"]
+
+
+def test_a_file_named_twice_is_restored_once(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg")
+    assert len(planned(tmp_path / "a.jpg", tmp_path, output=tmp_path / "out")) == 1
+
+
+def test_a_loop_of_links_ends(tmp_path: Path) -> None:
+    touch(tmp_path / "in" / "a.jpg")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in", target_is_directory=True)
+    assert [job.source for job in planned(tmp_path / "in")] == [tmp_path / "in" / "a.jpg"]
+
+
+def test_the_second_of_two_results_of_one_name_is_refused(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "a.png")
+    first, second = planned(tmp_path, output=tmp_path / "out", to="webp")
+    assert first.fault is None
+    assert second.fault is not None
+    assert "a.png is not restored" in second.fault
+
+
+@pytest.mark.parametrize("name", ["", "*.jpg", "missing.jpg"])
+def test_an_input_that_gives_nothing_is_named(tmp_path: Path, name: str) -> None:
+    touch(tmp_path / "notes.txt")
+    (job,) = planned(tmp_path / name)
+    assert job.fault is not None
+    assert str(tmp_path / name) in job.fault
