@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccnet.errors import PictureError, UsageError
+from ccnet.placing import taken
 from ccnet.restoration import pillow
 from ccnet.restoration.arrays import check_array, rgb_of, with_rgb
 from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_tiled
@@ -144,9 +145,7 @@ class Restorer:
 
         source, target = Path(source), Path(target)
         if not overwrite and os.path.lexists(target):
-            raise PictureError(
-                f"{target} is there already; name another file, or allow it to be overwritten."
-            )
+            raise PictureError(taken(target))
         picture = read_picture(source)
         if format is None and source.suffix.lower() == target.suffix.lower():
             format = picture.format  # noqa: A001
