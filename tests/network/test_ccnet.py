@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ccnet.network import CCNet
+from ccnet.network.ccnet import Block
 
 
 def padded_by_numpy(batch: np.ndarray) -> np.ndarray:
@@ -84,12 +85,42 @@ def test_refuses_widths_and_modules_that_cannot_be(width: int, modules: int) -> 
         CCNet(width=width, modules=modules)
 
 
-def test_every_parameter_has_a_gradient_in_training() -> None:
+@pytest.mark.parametrize(("depthwise", "strips"), [(8, (11, 7)), (1, None), (9, (11, 6))])
+def test_refuses_even_kernels_and_strips(depthwise: int, strips: tuple[int, int] | None) -> None:
+    with pytest.raises(ValueError, match="odd kernels and strips from 3 up"):
+        CCNet(width=2, modules=1, depthwise=depthwise, strips=strips)
+
+
+def test_refuses_a_block_there_is_none_of() -> None:
+    with pytest.raises(ValueError, match="star or residual blocks, not dense"):
+        CCNet(block="dense")  # type: ignore[arg-type]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    block=st.sampled_from(["star", "residual"]),
+    depthwise=st.sampled_from([3, 11]),
+    strips=st.sampled_from([None, (3, 3), (5, 9), (13, 7)]),
+    size=st.tuples(st.integers(1, 40), st.integers(1, 200)),
+)
+def test_every_variant_takes_pictures_of_any_size(
+    block: Block, depthwise: int, strips: tuple[int, int] | None, size: tuple[int, int]
+) -> None:
+    torch.manual_seed(0)
+    network = CCNet(2, 1, block=block, depthwise=depthwise, strips=strips).eval()
+    with torch.no_grad():
+        restored = network(torch.rand(1, 3, *size))
+    assert restored.shape == (1, 3, *size)
+    assert restored.isfinite().all()
+
+
+@pytest.mark.parametrize("block", ["star", "residual"])
+def test_every_parameter_has_a_gradient_in_training(block: Block) -> None:
     torch.manual_seed(2)
-    network = CCNet(width=2, modules=2).train()
+    network = CCNet(width=2, modules=2, block=block).train()
     for name, parameter in network.named_parameters():
         if name.endswith("gamma"):
-            torch.nn.init.normal_(parameter)
+            torch.nn.init.normal_(parameter, std=0.1)
     loss = sum(
         output.abs().mean() for output in network.forward_pyramid(torch.rand(1, 3, 128, 124))
     )

@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from ccnet.network.integration import PUBLISHED_STRIPS
 from ccnet.network.star import ChannelNorm, EfficientResidualStarModule
 
 
@@ -45,7 +46,7 @@ def test_sees_nine_pixels_across_before_its_projection() -> None:
 @pytest.mark.parametrize("training", [False, True], ids=["evaluating", "training"])
 def test_gradients_are_those_of_the_function(training: bool) -> None:
     torch.manual_seed(0)
-    module = EfficientResidualStarModule(2, integration=True).double().train(training)
+    module = EfficientResidualStarModule(2, PUBLISHED_STRIPS).double().train(training)
     for name, parameter in module.named_parameters():
         if name.endswith("gamma"):
             nn.init.normal_(parameter)

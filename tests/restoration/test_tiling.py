@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import data
@@ -51,6 +52,15 @@ def test_tiles_come_out_as_the_whole_picture_does() -> None:
     good = peak_signal_noise_ratio(whole, tiled, data_range=1)
     assert good > 45
     assert good > peak_signal_noise_ratio(whole, unpinned, data_range=1) + 10
+
+
+def test_without_strips_tiles_are_the_whole_picture() -> None:
+    torch.manual_seed(0)
+    network = CCNet(width=4, modules=1, block="residual", strips=None)
+    engine = TorchEngine(network, device="cpu", precision="float32")
+    picture = np.random.default_rng(0).random((130, 900, 3), dtype=np.float32)
+    whole = engine.restore(picture[None])[0]
+    np.testing.assert_allclose(restore_tiled(picture, engine, 512), whole, atol=1e-5)
 
 
 def test_the_share_done_rises_to_one(engine: TorchEngine) -> None:

@@ -8,23 +8,34 @@ MIMO-UNet (Cho et al., ICCV 2021). Outputs agree with the published code to floa
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ccnet.network.averages import Average, picture_average
+from ccnet.network.integration import PUBLISHED_STRIPS, Strips, smallest_side
 from ccnet.network.padding import MULTIPLE, pad_to_fit
+from ccnet.network.residual import ResidualModule
 from ccnet.network.star import EfficientResidualStarModule
+
+Block = Literal["star", "residual"]
 
 
 class Stage(nn.Module):
-    """`modules` star modules in a row, the last with long-range integration."""
+    """`modules` blocks in a row, the last with long-range integration if there are `strips`."""
 
-    def __init__(self, channels: int, modules: int) -> None:
+    def __init__(
+        self, channels: int, modules: int, block: Block, depthwise: int, strips: Strips | None
+    ) -> None:
         super().__init__()
+        in_order = [None] * (modules - 1) + [strips]
         self.modules_ = nn.ModuleList(
-            EfficientResidualStarModule(channels, integration=index == modules - 1)
-            for index in range(modules)
+            EfficientResidualStarModule(channels, own, depthwise)
+            if block == "star"
+            else ResidualModule(channels, own)
+            for own in in_order
         )
 
     def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
@@ -71,48 +82,81 @@ class ShallowInput(nn.Module):
 class CCNet(nn.Module):
     """Restore pictures: (N, 3, H, W) in [0, 1] to the same shape, not clamped.
 
-    `width` is the number of channels at full size, an even number; `modules` the number of star
-    modules in each of the six stages. H and W may be anything from 1 up: what the network cannot
-    take is reflected at the border and cropped again. Each picture of a batch comes out as alone.
+    H and W may be anything from 1 up: what the network cannot take is reflected at the border and
+    cropped again. Each picture of a batch comes out as alone.
+
+    Args:
+        width: Channels at full size, an even number.
+        modules: Blocks in each of the six stages.
+        block: What a stage is made of: the paper's star modules, or plain residual blocks.
+        depthwise: Side of a star module's depthwise kernel, an odd number; no other block has one.
+        strips: Taps of the long-range integration in each stage's last block, odd numbers from 3
+            up; None leaves the integration out.
+
+    Raises:
+        ValueError: For a width, a number of modules, a kernel or strips that cannot be.
     """
 
-    def __init__(self, width: int = 40, modules: int = 4) -> None:
+    def __init__(
+        self,
+        width: int = 40,
+        modules: int = 4,
+        *,
+        block: Block = "star",
+        depthwise: int = 9,
+        strips: Strips | None = PUBLISHED_STRIPS,
+    ) -> None:
         super().__init__()
         if width < 2 or width % 2 or modules < 1:
             raise ValueError(
                 f"CCNet takes an even width from 2 up and modules from 1 up, not {width} and "
                 f"{modules}."
             )
+        if block not in get_args(Block):
+            raise ValueError(
+                f"CCNet is made of {' or '.join(get_args(Block))} blocks, not {block}."
+            )
+        if any(taps < 3 or taps % 2 == 0 for taps in (depthwise, *(strips or ()))):
+            raise ValueError(
+                f"CCNet takes odd kernels and strips from 3 up, not {depthwise} and {strips}."
+            )
         full, half, quarter = width, 2 * width, 4 * width
         self.width = width
         self.modules_per_stage = modules
+        self.block = block
+        self.depthwise = depthwise
+        self.strips = strips
+        self.smallest = MULTIPLE * (smallest_side(strips) if strips else 1)
+
+        def stage(channels: int) -> Stage:
+            return Stage(channels, modules, block, depthwise, strips)
 
         self.shallow_half = ShallowInput(half)
         self.shallow_quarter = ShallowInput(quarter)
         self.enter = nn.Conv2d(3, full, 3, padding=1)
-        self.encoder_full = Stage(full, modules)
+        self.encoder_full = stage(full)
         self.down_half = nn.Conv2d(full, half, 3, stride=2, padding=1)
         self.merge_half = nn.Conv2d(2 * half, half, 3, padding=1)
-        self.encoder_half = Stage(half, modules)
+        self.encoder_half = stage(half)
         self.down_quarter = nn.Conv2d(half, quarter, 3, stride=2, padding=1)
         self.merge_quarter = nn.Conv2d(2 * quarter, quarter, 3, padding=1)
-        self.encoder_quarter = Stage(quarter, modules)
+        self.encoder_quarter = stage(quarter)
 
-        self.decoder_quarter = Stage(quarter, modules)
+        self.decoder_quarter = stage(quarter)
         self.head_quarter = nn.Conv2d(quarter, 3, 3, padding=1)
         self.up_half = nn.ConvTranspose2d(quarter, half, 4, stride=2, padding=1)
         self.join_half = nn.Conv2d(2 * half, half, 1)
-        self.decoder_half = Stage(half, modules)
+        self.decoder_half = stage(half)
         self.head_half = nn.Conv2d(half, 3, 3, padding=1)
         self.up_full = nn.ConvTranspose2d(half, full, 4, stride=2, padding=1)
         self.join_full = nn.Conv2d(2 * full, full, 1)
-        self.decoder_full = Stage(full, modules)
+        self.decoder_full = stage(full)
         self.head_full = nn.Conv2d(full, 3, 3, padding=1)
 
     def forward(self, batch: Tensor, average: Average = picture_average) -> Tensor:
         """Restore `batch` (N, 3, H, W); `average` says where whole-picture averages come from."""
         height, width = batch.shape[2:]
-        return self._pyramid(pad_to_fit(batch), average)[2][:, :, :height, :width]
+        return self._pyramid(pad_to_fit(batch, self.smallest), average)[2][:, :, :height, :width]
 
     def forward_pyramid(
         self, batch: Tensor, average: Average = picture_average
@@ -126,7 +170,7 @@ class CCNet(nn.Module):
             raise ValueError(
                 f"A pyramid needs sides that are multiples of 4, not {height}x{width}."
             )
-        quarter, half, full = self._pyramid(pad_to_fit(batch), average)
+        quarter, half, full = self._pyramid(pad_to_fit(batch, self.smallest), average)
         return (
             quarter[:, :, : height // 4, : width // 4],
             half[:, :, : height // 2, : width // 2],

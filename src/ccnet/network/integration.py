@@ -75,6 +75,23 @@ class DynamicStrip(nn.Module):
         return filtered if self.horizontal else filtered.transpose(2, 3)
 
 
+Strips = tuple[int, int]
+"""Taps of the strips on the first and on the second half of the channels, odd numbers."""
+
+PUBLISHED_STRIPS: Strips = (11, 7)
+
+
+def wide_dilation(taps: int) -> int:
+    """The dilation of a direction's second strip, which starts where the first one ends."""
+    return (taps + 1) // 2
+
+
+def smallest_side(strips: Strips) -> int:
+    """The shortest side of features that the strips can reflect: 31 for the published ones."""
+    longest = max(strips)
+    return (longest - 1) // 2 * wide_dilation(longest) + 1
+
+
 class DynamicStrips(nn.Module):
     """Four strips in a row, two along the width and two along the height: gamma*strips(x) + beta*x.
 
@@ -83,11 +100,10 @@ class DynamicStrips(nn.Module):
 
     def __init__(self, channels: int, taps: int) -> None:
         super().__init__()
-        wide = (taps + 1) // 2
         self.strips = nn.ModuleList(
             DynamicStrip(channels, taps, dilation, horizontal)
             for horizontal in (True, False)
-            for dilation in (1, wide)
+            for dilation in (1, wide_dilation(taps))
         )
         self.gamma = nn.Parameter(torch.zeros(channels, 1, 1))
         self.beta = nn.Parameter(torch.ones(channels, 1, 1))
@@ -100,15 +116,15 @@ class DynamicStrips(nn.Module):
 
 
 class LargeDynamicIntegrationModule(nn.Module):
-    """Strips of 11 taps on the first half of the channels and of 7 on the second.
+    """Long strips on the first half of the channels and shorter ones on the second.
 
-    (N, channels, H, W) to the same shape; H and W at least 31, which the longest strip needs.
+    (N, channels, H, W) to the same shape; H and W at least `smallest_side(strips)`.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, strips: Strips = PUBLISHED_STRIPS) -> None:
         super().__init__()
-        self.long = DynamicStrips(channels // 2, taps=11)
-        self.short = DynamicStrips(channels // 2, taps=7)
+        self.long = DynamicStrips(channels // 2, strips[0])
+        self.short = DynamicStrips(channels // 2, strips[1])
 
     def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
         first, second = features.chunk(2, dim=1)

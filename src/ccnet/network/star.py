@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ccnet.network.averages import Average, picture_average
-from ccnet.network.integration import LargeDynamicIntegrationModule
+from ccnet.network.integration import LargeDynamicIntegrationModule, Strips
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -23,17 +23,20 @@ class ChannelNorm(nn.LayerNorm):
 class EfficientResidualStarModule(nn.Module):
     """Multiply a branch that sees its surroundings with one that does not, and add the input.
 
-    (N, channels, H, W) to the same shape. With `integration`, a `LargeDynamicIntegrationModule`
-    stands before the last convolution, as in the last module of each stage of CCNet.
+    (N, channels, H, W) to the same shape. `depthwise` is the side of the kernel that sees the
+    surroundings, an odd number. With `strips`, a `LargeDynamicIntegrationModule` stands before the
+    last convolution, as in the last module of each stage of CCNet.
     """
 
-    def __init__(self, channels: int, integration: bool = False) -> None:
+    def __init__(self, channels: int, strips: Strips | None = None, depthwise: int = 9) -> None:
         super().__init__()
         self.norm = ChannelNorm(channels)
         self.context = nn.Conv2d(channels, channels, 1, bias=False)
-        self.surroundings = nn.Conv2d(channels, channels, 9, padding=4, groups=channels)
+        self.surroundings = nn.Conv2d(
+            channels, channels, depthwise, padding=depthwise // 2, groups=channels
+        )
         self.plain = nn.Conv2d(channels, channels, 1, bias=False)
-        self.integration = LargeDynamicIntegrationModule(channels) if integration else None
+        self.integration = LargeDynamicIntegrationModule(channels, strips) if strips else None
         self.projection = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:

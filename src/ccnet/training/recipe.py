@@ -15,19 +15,39 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import yaml
 
 from ccnet.errors import UsageError
+from ccnet.network import CCNet
 
 
 @dataclass(frozen=True)
 class NetworkRecipe:
-    """The network's size: channels at full size and star modules per stage."""
+    """The network's hyper-parameters, as `CCNet` takes them."""
 
     width: int
+    """Channels at full size."""
     modules: int
+    """Blocks per stage."""
+    block: Literal["star", "residual"] = "star"
+    depthwise: int = 9
+    """Side of the star modules' depthwise kernel."""
+    strips: tuple[int, int] | None = (11, 7)
+    """Taps of the long-range integration; null leaves it out."""
 
     def __post_init__(self) -> None:
         even = self.width > 0 and self.width % 2 == 0
         _check("network.width", self.width, even, "an even number from 2 up")
         _check("network.modules", self.modules, self.modules > 0, "above 0")
+        odd = all(taps > 2 and taps % 2 for taps in (self.depthwise, *(self.strips or ())))
+        _check("network.depthwise", self.depthwise, odd, "an odd number from 3 up, as all strips")
+
+    def build(self) -> CCNet:
+        """Make the network, with fresh random weights."""
+        return CCNet(
+            self.width,
+            self.modules,
+            block=self.block,
+            depthwise=self.depthwise,
+            strips=self.strips,
+        )
 
 
 @dataclass(frozen=True)
@@ -103,13 +123,12 @@ def shipped_recipes() -> list[str]:
 def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
     """Read a shipped recipe by name or any by path, with `key=value` overrides laid over it.
 
-    A key of a section is written with a dot: `network.width=40`. A value is YAML, but taken as it
-    stands for a text or a path. Raises `UsageError` for a recipe
-    that is not there, a key that is unknown or missing, and a value of the wrong type.
+    A recipe whose `base` is a shipped recipe's name holds only what differs from that one. A key
+    of a section is written with a dot: `network.width=40`. A value is YAML, but taken as it stands
+    for a text or a path. Raises `UsageError` for a recipe that is not there, a key that is unknown
+    or missing, and a value of the wrong type.
     """
-    values = _parse(recipe, _recipe_text(recipe))
-    if not isinstance(values, dict):
-        raise UsageError(f"Recipe {recipe} must be a YAML mapping of keys to values.")
+    values = _read_values(recipe)
     for override in overrides:
         key, equals, value = override.partition("=")
         if not equals:
@@ -123,6 +142,28 @@ def load_recipe(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
         section[last] = value if _kind(key) in (str, Path) else _parse(override, value)
     made: Recipe = _build(Recipe, values, "")
     return made
+
+
+def _read_values(recipe: str) -> dict[str, Any]:
+    values = _parse(recipe, _recipe_text(recipe))
+    if not isinstance(values, dict):
+        raise UsageError(f"Recipe {recipe} must be a YAML mapping of keys to values.")
+    if "base" not in values:
+        return values
+    base = values.pop("base")
+    if base not in shipped_recipes() or base == recipe:
+        raise UsageError(f"base={base} must be one of {', '.join(shipped_recipes())}.")
+    return _laid_over(_read_values(base), values)
+
+
+def _laid_over(below: dict[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the values of `above` in place of those of `below`, section by section."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = below.get(key)
+        both = isinstance(value, dict) and isinstance(under, dict)
+        merged[key] = _laid_over(under, value) if both and under else value
+    return merged
 
 
 def _recipe_text(recipe: str) -> str:
@@ -179,6 +220,10 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
                 f"{key} is a section; set its keys, as in {key}.{_first_key(kind)}=..."
             )
         return _build(kind, value, f"{key}.")
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list) or [type(part) for part in value] != list(get_args(kind)):
+            raise UsageError(f"{key}={value} must be {len(get_args(kind))} numbers, as in [11, 7].")
+        return tuple(value)
     if get_origin(kind) is Literal:
         if value not in get_args(kind):
             raise UsageError(f"{key}={value} must be {' or '.join(get_args(kind))}.")

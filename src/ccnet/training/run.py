@@ -18,7 +18,6 @@ from ccnet.datasets import CropBatches, Photographs, split_photographs
 from ccnet.datasets.seeds import VALIDATING, seeded_generator
 from ccnet.degradation.haze import add_haze
 from ccnet.errors import UsageError
-from ccnet.network import CCNet
 from ccnet.training.callbacks import CheckpointOnSignal, WeightsExport
 from ccnet.training.module import Degradation, RestorationModule
 from ccnet.training.progress import ProgressReport
@@ -65,7 +64,7 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
         )
         validation = Photographs.read(validation_paths, long_side=recipe.long_side)
         module = RestorationModule(
-            CCNet(width=recipe.network.width, modules=recipe.network.modules),
+            recipe.network.build(),
             degrade,
             steps=recipe.steps,
             minutes=recipe.minutes,

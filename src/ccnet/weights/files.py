@@ -18,7 +18,7 @@ from ccnet.errors import WeightsError
 from ccnet.network import CCNet
 from ccnet.placing import place_file
 from ccnet.weights.checkpoints import open_checkpoint
-from ccnet.weights.header import Shapes, read_header, width_and_modules
+from ccnet.weights.header import Shapes, hyper_parameters, read_header
 from ccnet.weights.published import from_published, to_published
 from ccnet.weights.unpickling import Unreadable
 
@@ -81,18 +81,24 @@ def _read_safetensors(path: Path) -> CCNet:
 def _assemble(shapes: Shapes, read: Callable[[str], Tensor], file_size: int) -> CCNet:
     """Make the network that has these shapes, if one has, and give it the tensors read."""
     try:
-        width, modules = width_and_modules(shapes)
+        made_with = hyper_parameters(shapes)
     except ValueError as error:
         raise Unreadable(f"holds no CCNet: {error}") from error
     with torch.device("meta"):
-        network = CCNet(width=width, modules=modules)
+        network = CCNet(
+            made_with.width,
+            made_with.modules,
+            block=made_with.block,
+            depthwise=made_with.depthwise,
+            strips=made_with.strips,
+        )
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     _check_names(shapes.keys(), expected.keys())
     for name, shape in expected.items():
         if shapes[name] != shape:
             raise Unreadable(
-                f"holds no CCNet of width {width} and {modules} modules: its tensor {name} has "
-                f"shape {shapes[name]}, not {shape}"
+                f"holds no CCNet of width {made_with.width} and {made_with.modules} modules: its "
+                f"tensor {name} has shape {shapes[name]}, not {shape}"
             )
     # A checkpoint can lay many tensors, or one endlessly, over the same few values.
     if sum(map(math.prod, expected.values())) > file_size:

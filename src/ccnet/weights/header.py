@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
@@ -12,7 +13,8 @@ from ccnet.errors import WeightsError
 
 WIDEST = 1024
 DEEPEST = 64
-"""No file can ask for a network beyond these; the published ones go up to 40 and 16."""
+LONGEST = 63
+"""No file can ask for a network beyond these; the published ones go up to 40, 16 and 11."""
 
 Shapes = Mapping[str, tuple[int, ...]]
 """The shape of each tensor, by its name in `CCNet.state_dict()`."""
@@ -36,11 +38,21 @@ def read_header(path: Path) -> Header:
         raise WeightsError(f"{path} is damaged or no .safetensors file: {error}.") from error
 
 
-def width_and_modules(shapes: Shapes) -> tuple[int, int]:
+class HyperParameters(NamedTuple):
+    """What `CCNet` is made with."""
+
+    width: int
+    modules: int
+    block: Literal["star", "residual"]
+    depthwise: int
+    strips: tuple[int, int] | None
+
+
+def hyper_parameters(shapes: Shapes) -> HyperParameters:
     """Read off the hyper-parameters of the CCNet that has these tensors, if any has.
 
-    Looks at two places only. Raises `ValueError` where they do not tell, or tell of a network
-    beyond `WIDEST` or `DEEPEST`.
+    Looks at a few places only. Raises `ValueError` where they do not tell, or tell of a network
+    beyond `WIDEST`, `DEEPEST` or `LONGEST`.
     """
     entrance, stage = "enter.weight", "encoder_full.modules_."
     if not shapes.get(entrance):
@@ -49,4 +61,21 @@ def width_and_modules(shapes: Shapes) -> tuple[int, int]:
     modules = len({name.split(".")[2] for name in shapes if name.startswith(stage)})
     if not (0 < width <= WIDEST and width % 2 == 0 and 0 < modules <= DEEPEST):
         raise ValueError(f"none has width {width} and {modules} modules")
-    return width, modules
+    last = f"{stage}{modules - 1}.integration"
+    depthwise, long, short = (
+        (shapes.get(name) or (0,))[axis]
+        for name, axis in (
+            (f"{stage}0.surroundings.weight", -1),
+            (f"{last}.long.strips.0.to_filter.weight", 0),
+            (f"{last}.short.strips.0.to_filter.weight", 0),
+        )
+    )
+    if any(taps and not (3 <= taps <= LONGEST and taps % 2) for taps in (depthwise, long, short)):
+        raise ValueError(f"none has a kernel of {depthwise} and strips of {long} and {short}")
+    return HyperParameters(
+        width,
+        modules,
+        block="star" if depthwise else "residual",
+        depthwise=depthwise or 9,
+        strips=(long, short) if long and short else None,
+    )

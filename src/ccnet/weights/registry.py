@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccnet.errors import WeightsError
-from ccnet.weights.header import read_header, width_and_modules
+from ccnet.weights.header import hyper_parameters, read_header
 
 if TYPE_CHECKING:
     from ccnet.network import CCNet
@@ -95,12 +95,12 @@ def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
 
 def _read_model(path: Path) -> Model:
     header = read_header(path)
-    width, modules = width_and_modules(header.shapes)
+    made_with = hyper_parameters(header.shapes)
     return Model(
         name=path.stem,
         task=header.metadata["task"],
-        width=width,
-        modules=modules,
+        width=made_with.width,
+        modules=made_with.modules,
         parameters=sum(map(math.prod, header.shapes.values())),
         licence=header.metadata["licence"],
         description=header.metadata["description"],

@@ -1,6 +1,7 @@
 """The whole-picture averages of a picture that is only seen in tiles.
 
-CCNet asks for averages in 4 places of its shallow inputs and in 48 of its strips, each of features
+CCNet asks for averages in 4 places of its shallow inputs and in 48 of its strips (none where a
+variant has no strips), each of features
 that depend on the ones before. They are found in three steps:
 
 1. The 4 come before all others and cost little, so they are taken exactly, over all tiles.
@@ -41,17 +42,17 @@ class CoreAverages:
 
     Args:
         known: Averages to answer with, for as long as they last; then what was measured answers.
-        size: Height and width of the tiles.
+        size: Height and width of the tiles as the network pads them.
         core: Rows and columns to average over, beginning and ending at multiples of 4 or at the
             tile's end, where what the network pads is counted in, as it does with whole pictures.
     """
 
     def __init__(
-        self, known: Sequence[Tensor], size: tuple[int, int], core: tuple[slice, slice]
+        self, known: Sequence[Tensor], size: Sequence[int], core: tuple[slice, slice]
     ) -> None:
         self.values: list[Tensor] = []
         self._known = known
-        self._padded = [fitting_size(length) for length in size]
+        self._padded = size
         self._core = core
 
     def __call__(self, features: Tensor) -> Tensor:
@@ -75,8 +76,10 @@ def measure_averages(
 ) -> list[Tensor]:
     """Measure the averages of a picture (H, W, 3) in [0, 1], in tiles of at most `side` pixels."""
     shallow = shallow_averages(network, picture, side)
-    estimated = shallow + sampled_averages(picture, run, shallow)[len(shallow) :]
-    return shallow + tiled_averages(picture, side, run, estimated, progress)[len(shallow) :]
+    smallest = network.smallest
+    estimated = shallow + sampled_averages(picture, run, shallow, smallest)[len(shallow) :]
+    measured = tiled_averages(picture, side, run, estimated, smallest, progress)
+    return shallow + measured[len(shallow) :]
 
 
 def shallow_averages(network: CCNet, picture: NDArray[np.float32], side: int) -> list[Tensor]:
@@ -84,9 +87,10 @@ def shallow_averages(network: CCNet, picture: NDArray[np.float32], side: int) ->
     device = next(network.parameters()).device
     measured, shares = [], []
     for batch, core, share in _tiles(picture, side):
-        averages = CoreAverages((), batch.shape[1:3], core)
         with torch.inference_mode():
-            tile = pad_to_fit(torch.from_numpy(batch).to(device).permute(0, 3, 1, 2))
+            tile = torch.from_numpy(batch).to(device).permute(0, 3, 1, 2)
+            tile = pad_to_fit(tile, network.smallest)
+            averages = CoreAverages((), tile.shape[2:], core)
             network.shallow_half(tile[:, :, ::2, ::2], averages)
             network.shallow_quarter(tile[:, :, ::4, ::4], averages)
         measured.append(averages.values)
@@ -102,15 +106,18 @@ def shallow_averages(network: CCNet, picture: NDArray[np.float32], side: int) ->
 
 
 def sampled_averages(
-    picture: NDArray[np.float32], run: Run, known: Sequence[Tensor]
+    picture: NDArray[np.float32], run: Run, known: Sequence[Tensor], smallest: int
 ) -> list[Tensor]:
-    """Estimate the averages that follow the `known` ones from small tiles of native size."""
+    """Estimate the averages that follow the `known` ones from small tiles of native size.
+
+    `smallest` is the network's, here as below.
+    """
     height, width, _ = picture.shape
     corners = sample_corners(height, width, SAMPLE_SIDE, SAMPLES)
     batch = np.stack([picture[y : y + SAMPLE_SIDE, x : x + SAMPLE_SIDE] for y, x in corners])
     inner = slice(SAMPLE_MARGIN, SAMPLE_SIDE - SAMPLE_MARGIN)
     rows, columns = (inner if side == SAMPLE_SIDE else slice(0, None) for side in batch.shape[1:3])
-    return _run_for_averages(run, batch, known, (rows, columns))
+    return _run_for_averages(run, batch, known, (rows, columns), smallest)
 
 
 def tiled_averages(
@@ -118,12 +125,13 @@ def tiled_averages(
     side: int,
     run: Run,
     known: Sequence[Tensor],
+    smallest: int,
     progress: Callable[[float], object] | None = None,
 ) -> list[Tensor]:
     """Take the averages over all tiles, each of which is run with the `known` ones."""
     measured, shares = [], []
     for batch, core, share in _tiles(picture, side):
-        measured.append(_run_for_averages(run, batch, known, core))
+        measured.append(_run_for_averages(run, batch, known, core, smallest))
         shares.append(share)
         if progress:
             progress(min(1.0, sum(shares)))
@@ -150,12 +158,17 @@ def _core(span: Span, length: int) -> slice:
 
 
 def _run_for_averages(
-    run: Run, batch: NDArray[np.float32], known: Sequence[Tensor], core: tuple[slice, slice]
+    run: Run,
+    batch: NDArray[np.float32],
+    known: Sequence[Tensor],
+    core: tuple[slice, slice],
+    smallest: int,
 ) -> list[Tensor]:
     runs: list[CoreAverages] = []
+    padded = [fitting_size(length, smallest) for length in batch.shape[1:3]]
 
     def average() -> Average:
-        runs.append(CoreAverages(known, batch.shape[1:3], core))
+        runs.append(CoreAverages(known, padded, core))
         return runs[-1]
 
     run(batch, average)
