@@ -18,3 +18,7 @@ class WeightsError(CCNetError):
 
 class UsageError(CCNetError):
     """An argument has a value that makes no sense here."""
+
+
+class DatasetError(UsageError):
+    """A dataset is not where or what it was said to be, or lacks a split or partners."""

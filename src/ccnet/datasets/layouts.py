@@ -1,0 +1,246 @@
+"""Datasets on disk by name: their pairs of pictures, split by split."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+from ccnet.datasets.catalogue import LAYOUTS, SPLITS, Folders, Layout
+from ccnet.datasets.listing import Disk
+from ccnet.datasets.lists import find_lists, read_csv, read_list
+from ccnet.datasets.matching import Found, Problem, pair_folders
+from ccnet.datasets.naming import leading_number, natural_order, stem_of
+from ccnet.datasets.pairs import Pair
+from ccnet.datasets.splits import hold_out
+from ccnet.errors import DatasetError
+
+__all__ = ["LAYOUTS", "SPLITS", "Layout", "Parts", "find_layout", "find_pairs", "find_parts"]
+
+Parts = Mapping[str, Callable[[], Found]]
+"""What a dataset's folder holds: "train", "validation", "test", or "all" where it has no splits."""
+
+
+def find_pairs(
+    dataset: str,
+    path: Path,
+    split: str,
+    *,
+    targets: Path | None = None,
+    held_out: float = 0.05,
+) -> list[Pair]:
+    """List the pairs of one split of a dataset, sorted by name.
+
+    The dataset's own splits count. Where it has none for validation, whole scenes are held out of
+    those for training, the same at every call; where it has no splits at all, all pairs are for
+    testing too.
+
+    Args:
+        dataset: A key of LAYOUTS.
+        path: The dataset's folder, the one above, or the split's own; for "csv" the file.
+        split: "train", "validation" or "test".
+        targets: For "folders" the folder of targets, and for nothing else.
+        held_out: The share of scenes held out for validation, from 0 (none) to below 1.
+
+    Raises:
+        DatasetError: There is no such dataset, folder or split, the folder is not of the layout, or
+            a picture has no partner; the message is one sentence.
+    """
+    if split not in SPLITS:
+        raise DatasetError(f"split={split} is none of {', '.join(SPLITS)}.")
+    if not 0 <= held_out < 1:
+        raise DatasetError(f"held_out={held_out} must be from 0 to below 1.")
+    parts = find_parts(dataset, path, targets=targets)
+    part = _part_of(parts, split)
+    if part is None:
+        raise DatasetError(f"{dataset} in {path} has no split {split}, only {' and '.join(parts)}.")
+    found = parts[part]()
+    faults = [problem for problem in found.problems if not problem.warning]
+    if faults:
+        more = f", the first of {len(faults)} problems" if len(faults) > 1 else ""
+        raise DatasetError(
+            f"{faults[0].message.removesuffix('.')}{more}; "
+            f"{check_command(dataset, path, targets)} lists all."
+        )
+    pairs = found.pairs
+    if split != "test" and "validation" not in parts:
+        training, validation = hold_out(pairs, held_out)
+        if pairs and held_out and not validation:
+            raise DatasetError(
+                f"All pairs of {path} are of one scene, {pairs[0].scene}, so none can be held out "
+                "for validation; add other scenes, or use held_out=0 and another validation set."
+            )
+        pairs = training if split == "train" else validation
+    if not pairs:
+        raise DatasetError(f"{dataset} in {path} holds no pairs for {split}.")
+    return sorted(pairs, key=lambda pair: natural_order(pair.name))
+
+
+def check_command(dataset: str, path: Path, targets: Path | None) -> str:
+    """The command that tells all that is wrong with a dataset."""
+    return " ".join(["ccnet data check", dataset, str(path), *([str(targets)] if targets else [])])
+
+
+def find_layout(dataset: str) -> Layout:
+    """Look up a dataset by name. Raises DatasetError, with the nearest name there is."""
+    if dataset in LAYOUTS:
+        return LAYOUTS[dataset]
+    close = difflib.get_close_matches(dataset.lower(), LAYOUTS, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"use {', '.join(LAYOUTS)}."
+    raise DatasetError(f"{dataset} is no dataset; {hint}")
+
+
+def find_parts(dataset: str, path: Path, *, targets: Path | None = None) -> Parts:
+    """Find what a dataset's folder holds; each part is read when it is called.
+
+    Raises:
+        DatasetError: As from `find_pairs`, for what is not there at all.
+    """
+    layout = find_layout(dataset)
+    if (targets is not None) != (dataset == "folders"):
+        raise DatasetError(
+            "folders needs two: those of the degraded pictures and of their targets."
+            if targets is None
+            else f"{dataset} takes one path, not {targets} too; two are for folders."
+        )
+    disk = Disk()
+    if dataset == "csv":
+        read = read_csv(path)
+        if not read:
+            raise DatasetError(f"{path} lists no pairs.")
+        return {part: partial(_as_it_is, found) for part, found in read.items()}
+    for folder in (path, targets):
+        if folder is not None and (fault := disk.listing(folder).fault):
+            raise DatasetError(f"{folder} is not a folder that can be read: {fault}.")
+    if targets is not None:
+        stems = layout.targets
+        return {"all": partial(pair_folders, disk, path, targets, stems=stems, subfolders=True)}
+    if layout.lists:
+        parts: Parts = {
+            split: partial(read_list, file, path, layout.scene)
+            for split, file in find_lists(disk, path, layout.lists).items()
+        }
+    else:
+        parts = _by_number(layout, _locate(disk, dataset, layout, path))
+    if not parts:
+        expected = ", ".join(layout.sketch.splitlines())
+        raise DatasetError(
+            f"{path} does not look like {dataset}, which has {expected}; see ccnet data list "
+            f"{dataset}."
+        )
+    return parts
+
+
+def _part_of(parts: Parts, split: str) -> str | None:
+    """Tell which part a split is, or is held out of."""
+    held_in = {"validation": ("validation", "train", "all"), "train": ("train", "all")}
+    options = held_in.get(split, ("test", "all"))
+    return next((part for part in options if part in parts), None)
+
+
+def _locate(disk: Disk, dataset: str, layout: Layout, path: Path) -> Parts:
+    """Find a layout's folders in a path, around it where it is one of them, or one level below."""
+    if parts := _parts_in(disk, layout, path):
+        return parts
+    here = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would lose the name of a link
+    if parts := _parts_in(disk, layout, here.parent, within=here):
+        return parts
+    below = {
+        name: parts
+        for name in disk.listing(path).folders
+        if (parts := _parts_in(disk, layout, path / name))
+    }
+    usual = [name for name in below if name.lower() in layout.folders]
+    if len(below) > 1 and len(usual) != 1:
+        raise DatasetError(
+            f"{path} holds several folders that look like {dataset}, {' and '.join(below)}; name "
+            "the one to use."
+        )
+    return next((below[name] for name in usual or below), {})
+
+
+Place = tuple[Path, Path | None, tuple[str, ...]]
+"""A folder of degraded pictures, that of their targets, and what the `*` in a pattern stood for."""
+
+
+def _parts_in(disk: Disk, layout: Layout, root: Path, within: Path | None = None) -> Parts:
+    """Find a layout's folders in a root, only those `within` one of them where that is given."""
+    parts: dict[str, Callable[[], Found]] = {}
+    for split, ways in layout.splits.items():
+        for folders in ways:
+            places = _places(disk, layout, folders, root, within)
+            if any(target for _, target, _ in places):
+                parts[split] = partial(_read, disk, layout, places)
+                break
+    if len(parts) > 1:
+        parts.pop("all", None)
+    return parts
+
+
+def _places(
+    disk: Disk, layout: Layout, folders: Folders, root: Path, within: Path | None
+) -> list[Place]:
+    places: list[Place] = []
+    for degraded, stars in disk.matching(root, folders.degraded):
+        if within is not None and within != degraded and within not in degraded.parents:
+            continue
+        target = next((path for path, _ in disk.matching(root, folders.target, stars)), None)
+        if target == degraded and not _is_mixed(disk, layout, degraded):
+            continue
+        places.append((degraded, target, stars))
+    return places
+
+
+def _is_mixed(disk: Disk, layout: Layout, folder: Path) -> bool:
+    """Whether a folder holds pictures whose targets are called otherwise, so that both can be."""
+    stems = map(stem_of, disk.listing(folder).pictures)
+    return any(layout.targets(stem)[0] != stem for stem in stems)
+
+
+def _read(disk: Disk, layout: Layout, places: Sequence[Place]) -> Found:
+    found = Found()
+    for degraded, target, stars in places:
+        if target is None:
+            fault = f"{degraded} has no folder of targets beside it."
+            found.problems.append(Problem(degraded, fault))
+            continue
+        found.add(
+            pair_folders(
+                disk,
+                degraded,
+                target,
+                stems=layout.targets,
+                prefix="".join(f"{star}/" for star in stars),
+                scene=layout.scene,
+                frame=layout.frame,
+            )
+        )
+    return found
+
+
+def _by_number(layout: Layout, parts: Parts) -> Parts:
+    """Split pairs that are all in one folder by their numbers, where those for testing are there.
+
+    Without them it is another choice of pictures, and all are kept together.
+    """
+    if "all" not in parts or not layout.numbered:
+        return parts
+    found = parts["all"]()
+    numbers = [leading_number(pair.name) for pair in found.pairs]
+    if not any(number in layout.numbered["test"] for number in numbers):
+        return parts
+    split_pairs: dict[str, list[Pair]] = {}
+    for pair, number in zip(found.pairs, numbers, strict=True):
+        split = next((name for name, known in layout.numbered.items() if number in known), "train")
+        split_pairs.setdefault(split, []).append(pair)
+    return {
+        split: partial(_as_it_is, Found(split_pairs[split], found.problems, found.targets))
+        for split in SPLITS
+        if split in split_pairs
+    }
+
+
+def _as_it_is(found: Found) -> Found:
+    return found
