@@ -73,6 +73,8 @@ def pair_folders(
     else:
         target_names = _names(disk, target, subfolders, found)
     index = _Index(target_names)
+    if any(not problem.warning for problem in found.problems):
+        return found  # without a folder's list, every picture would seem to lack its partner
     found.targets = {target / name for name in target_names}
     taken: dict[str, str] = {}
     for name in names:
@@ -86,6 +88,7 @@ def pair_folders(
         elif not matches:
             fault = f"{path} has no target: {_listed(wanted)} is not in {target}."
         elif len(matches) > 1:
+            found.targets -= {target / match for match in matches}  # told of once is enough
             fault = f"{path} has several targets, {_listed(matches, 'and')} in {target}; keep one."
         else:
             match = re.search(scene, prefix + stem) if scene else None
@@ -98,7 +101,7 @@ def pair_folders(
 
 
 def unused_targets(found: Iterable[Found]) -> list[Problem]:
-    """Warn of targets that no pair uses, nor one that could not be made."""
+    """Warn of targets that no picture has."""
     parts = list(found)
     used = {pair.target for part in parts for pair in part.pairs}
     targets = {target for part in parts for target in part.targets}
