@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from ccnet.cli.convert import convert
+from ccnet.cli.data import data
 from ccnet.cli.degrade import degrade
+from ccnet.cli.evaluate import evaluate
 from ccnet.cli.models import models
 from ccnet.cli.restore import restore
 from ccnet.cli.train import train
@@ -17,8 +19,9 @@ from ccnet.errors import CCNetError, UsageError
 
 _EXTRAS = {
     "lightning": "train",
+    "onnxruntime": "onnx",
     "tensorboard": "train",
-    "torchmetrics": "train",
+    "torchmetrics": "evaluate",
     "yaml": "train",
 }
 """The extra of `pyproject.toml` that brings a package which not everyone needs."""
@@ -28,8 +31,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (restore, degrade, train, models, convert):
+for command in (restore, degrade, train, evaluate, models, convert):
     app.command()(command)
+app.add_typer(data, name="data")
 
 
 def _show_version(wanted: bool) -> None:

@@ -11,16 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, TaskID
 
+from ccnet.cli.progress import progress_bar
 from ccnet.errors import CCNetError, PictureError, UsageError
 from ccnet.placing import taken
 
@@ -153,7 +146,7 @@ def _restore_files(
     started = time.monotonic()
     restorer = load() if any(job.fault is None for job in jobs) else None
     failed = 0
-    with _progress_bar() as bar:
+    with progress_bar() as bar:
         task = bar.add_task("", total=len(jobs))
         for done, job in enumerate(jobs):
             bar.update(task, description=job.source.name)
@@ -183,18 +176,3 @@ def _restore_files(
 
 def _show(bar: Progress, task: TaskID, done: int, share: float) -> None:
     bar.update(task, completed=done + share)
-
-
-def _progress_bar() -> Progress:
-    """A bar on standard error, which shows nothing where that is no terminal."""
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-        redirect_stdout=sys.stdout.isatty(),  # elsewhere rich would send it to standard error
-    )

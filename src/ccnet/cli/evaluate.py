@@ -1,0 +1,120 @@
+"""`ccnet evaluate`: measure models on a dataset."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from ccnet.cli.progress import progress_bar
+
+
+class Split(str, Enum):
+    """Which part of a dataset."""
+
+    test = "test"
+    validation = "validation"
+    train = "train"
+
+
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A model's name or task, a file of weights, identity, dark-channel, a TorchScript "
+            "(.pt) or an ONNX file."
+        ),
+    ],
+    dataset: Annotated[
+        str, typer.Argument(help="A layout: sots-indoor, folders, csv; ccnet data list has all.")
+    ],
+    path: Annotated[Path, typer.Argument(help="The dataset's folder, or a CSV file of pairs.")],
+    targets: Annotated[
+        Path | None, typer.Argument(help="The folder of targets, for the layout folders.")
+    ] = None,
+    split: Annotated[Split, typer.Option(help="Which part of the dataset.")] = Split.test,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="published, rgb, y or quantised; may be repeated. All of them when left out."
+        ),
+    ] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Option("--model", help="One more to compare with; may be repeated."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="The report's folder; evaluation/MODEL-DATASET when left out."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The most pictures to take, evenly spaced.")
+    ] = None,
+    clean: Annotated[
+        bool, typer.Option("--clean", help="Put the targets through, too, which should stay.")
+    ] = False,
+    device: Annotated[
+        str,
+        typer.Option(help="auto, which takes a GPU where there is one; cpu, cuda, cuda:N, mps."),
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Of CCNet: auto, which is float32; float32, bfloat16 or float16.")
+    ] = "auto",
+    tile: Annotated[
+        str,
+        typer.Option(
+            help="Of CCNet: auto cuts pictures too large for memory into tiles, off never does; a "
+            "number is the most pixels across and down, from 512 up."
+        ),
+    ] = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a report that is there.")
+    ] = False,
+) -> None:
+    """Measure a model: ccnet evaluate dehaze sots-indoor data/SOTS --model dark-channel.
+
+    Prints tables of PSNR, SSIM and cost, and writes them with all pictures' numbers and a sheet of
+    the worst and best into a folder. Exits with 1 if pictures could not be measured.
+    """
+    from ccnet.evaluation.evaluate import evaluate as measure
+    from ccnet.evaluation.report import check_output, write_report
+
+    folder = output or Path("evaluation") / f"{Path(model).stem}-{dataset}"
+    check_output(folder, overwrite=overwrite)
+    with progress_bar() as bar:
+        task = bar.add_task("", total=None)
+
+        def show(name: str, done: int, total: int) -> None:
+            bar.update(task, description=name, completed=done, total=total)
+
+        report = measure(
+            [model, *(models or ())],
+            dataset,
+            path,
+            targets,
+            split=split.value,
+            protocols=protocol or (),
+            limit=limit,
+            clean=clean,
+            device=device,
+            precision=precision,
+            tile=tile,
+            progress=show,
+            failed=lambda reason: typer.echo(f"ccnet: {reason}", err=True),
+        )
+    console = Console()
+    if console.is_terminal:
+        console.print(Markdown(report.tables()))
+    else:
+        typer.echo(report.tables(), nl=False)
+    write_report(report, folder, overwrite=overwrite)
+    typer.echo(b"written to " + os.fsencode(folder), err=True)
+    if report.measured.left_out:
+        raise typer.Exit(1)

@@ -1,0 +1,5 @@
+"""How good models are: named protocols over pairs on disk, and the reports of them."""
+
+from ccnet.evaluation.evaluate import evaluate
+
+__all__ = ["evaluate"]

@@ -1,0 +1,123 @@
+"""What can be measured: models, classical baselines, and networks from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccnet.errors import WeightsError
+from ccnet.evaluation.cost import count_macs, count_parameters
+from ccnet.evaluation.dark_channel import remove_haze
+from ccnet.evaluation.foreign import holds_torchscript, load_onnx, load_torchscript
+from ccnet.restoration import Restorer
+from ccnet.weights.registry import find_weights, load_network
+
+Pixels: TypeAlias = NDArray[np.float32]
+"""A picture (H, W, 3) in [0, 1]."""
+
+Restore: TypeAlias = Callable[[Pixels, Callable[[float], object]], Pixels]
+"""Restores a picture, and calls its second argument with the share done after each tile."""
+
+RUNNABLE = (".pt", ".ts", ".torchscript")
+"""What a TorchScript file must be called to be run."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Something to measure.
+
+    Attributes:
+        name: How it is called in reports.
+        restore: What it does with a picture.
+        parameters: How many numbers it has learnt, or None where that is not known.
+        macs: Multiplications with addition for 256x256 pixels, or None where that is not known.
+        file: Where its weights are, or None.
+    """
+
+    name: str
+    restore: Restore
+    parameters: int | None
+    macs: int | None
+    file: Path | None
+
+    @property
+    def sha256(self) -> str | None:
+        """The checksum of its file."""
+        if self.file is None:
+            return None
+        return hashlib.sha256(self.file.read_bytes()).hexdigest()
+
+
+def open_candidates(
+    models: Sequence[str], *, device: str, precision: str, tile: str | int
+) -> list[Candidate]:
+    """Load what is to be measured, each model once.
+
+    A model is "identity", "dark-channel", a shipped model's name or task, a file of weights, an
+    ONNX file (.onnx), or a TorchScript program (.pt, .ts or .torchscript), which is run: load none
+    that you do not trust. `precision` and `tile` are for CCNet alone.
+
+    Raises:
+        UsageError: A device, precision or tile size that there is not.
+        WeightsError: A model that there is not, or that cannot be loaded.
+    """
+    models = list(dict.fromkeys(models))
+    names = [Path(model).name if _is_file(model) else model for model in models]
+    if len(set(names)) < len(names):
+        names = models
+    return [
+        _open(name, model, device, precision, tile)
+        for name, model in zip(names, models, strict=True)
+    ]
+
+
+def _is_file(model: str) -> bool:
+    return model not in _BASELINES and Path(model).is_file()
+
+
+def _open(name: str, model: str, device: str, precision: str, tile: str | int) -> Candidate:
+    if model in _BASELINES:
+        return Candidate(name, _BASELINES[model], 0, 0 if model == "identity" else None, None)
+    file = find_weights(model)
+    if file.suffix.lower() == ".onnx":
+        return Candidate(name, _alone(load_onnx(file, device)), None, None, file)
+    if holds_torchscript(file):
+        if file.suffix.lower() not in RUNNABLE:
+            raise WeightsError(
+                f"{file} holds a TorchScript program and no weights alone; to run it, if you trust "
+                f"it, rename it to {file.stem}.pt."
+            )
+        program, restore = load_torchscript(file, device)
+        return Candidate(
+            name, _alone(restore), count_parameters(program), count_macs(program), file
+        )
+    network = load_network(model)
+    restorer = Restorer(network, device=device, precision=precision, tile=tile)
+
+    def restore_tiled(picture: Pixels, progress: Callable[[float], object]) -> Pixels:
+        return restorer(picture, progress=progress)
+
+    return Candidate(name, restore_tiled, count_parameters(network), count_macs(network), file)
+
+
+def _alone(restore: Callable[[Pixels], Pixels]) -> Restore:
+    """Make what takes a picture whole a `Restore`."""
+
+    def whole(picture: Pixels, progress: Callable[[float], object]) -> Pixels:
+        restored = restore(picture)
+        progress(1.0)
+        return restored
+
+    return whole
+
+
+_BASELINES: dict[str, Restore] = {
+    "identity": _alone(lambda picture: picture),
+    "dark-channel": _alone(remove_haze),
+}

@@ -1,0 +1,215 @@
+"""What an evaluation found, as files: `pictures.csv`, `report.json`, `report.md` and a sheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, astuple, dataclass, fields
+from pathlib import Path
+
+from ccnet.errors import CCNetError, UsageError
+from ccnet.evaluation.measuring import Measurement, Measurements
+from ccnet.evaluation.summary import HIGHEST_PSNR, Summary
+from ccnet.placing import place_file
+
+FORMAT_VERSION = 1
+NAMES = ("pictures.csv", "worst-and-best.png", "report.md", "report.json")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one candidate takes.
+
+    Attributes:
+        candidate: Its name.
+        file: Where its weights are, or None.
+        sha256: The checksum of that file.
+        parameters: How many it has, or None where that is not known.
+        macs: Multiplications with addition for 256x256 pixels, or None where that is not known.
+        seconds_per_megapixel: Measured over all pictures.
+        tiled: How many pictures were cut in tiles.
+    """
+
+    candidate: str
+    file: str | None
+    sha256: str | None
+    parameters: int | None
+    macs: int | None
+    seconds_per_megapixel: float
+    tiled: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """An evaluation's results, and on what and with what they were reached.
+
+    Attributes:
+        dataset: The layout's name.
+        path: Where the pictures are.
+        targets: Where their targets are, for a pair of folders.
+        split: Which part of the dataset.
+        pairs: How many pairs that has.
+        limit: How many of them, evenly spaced, were asked for, or None for all.
+        protocols: What each protocol computes, by name.
+        summaries: The scores.
+        costs: The candidates.
+        device: On what was computed.
+        precision: In what, as asked for.
+        tile: With what tiles, as asked for.
+        versions: Those of Python and packages.
+        measured: What all this was summed up from.
+    """
+
+    dataset: str
+    path: str
+    targets: str | None
+    split: str
+    pairs: int
+    limit: int | None
+    protocols: dict[str, str]
+    summaries: list[Summary]
+    costs: list[Cost]
+    device: str
+    precision: str
+    tile: str
+    versions: dict[str, str]
+    measured: Measurements
+
+    def to_json(self) -> str:
+        """Give everything but single pictures as JSON."""
+        facts = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name not in ("measured", "summaries", "costs")
+        }
+        results = {
+            "format_version": FORMAT_VERSION,
+            **facts,
+            "candidates": [asdict(cost) for cost in self.costs],
+            "scores": [asdict(summary) for summary in self.summaries],
+            "left_out": self.measured.left_out,
+        }
+        return json.dumps(results, indent=1, allow_nan=False) + "\n"
+
+    def to_csv(self) -> str:
+        """Give a line for each picture, candidate and protocol."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(field.name for field in fields(Measurement))
+        for row in self.measured.rows:
+            writer.writerow(
+                f"{value:.6f}" if isinstance(value, float) else value for value in astuple(row)
+            )
+        return text.getvalue()
+
+    def tables(self) -> str:
+        """Give scores, costs and remarks in Markdown."""
+        clean = any(summary.clean_psnr_mean is not None for summary in self.summaries)
+        names = ["protocol", "model", "PSNR mean", "median", "worst", "SSIM mean", "median"]
+        names += ["worst", "input PSNR", *(["clean PSNR"] * clean), "pictures"]
+        scores = []
+        for row in self.summaries:
+            psnrs = (row.psnr_mean, row.psnr_median, row.psnr_worst)
+            ssims = (row.ssim_mean, row.ssim_median, row.ssim_worst)
+            inputs = (row.input_psnr_mean, *([row.clean_psnr_mean] * clean))
+            cells = [row.protocol, row.candidate, *(_number(psnr, 2) for psnr in psnrs)]
+            cells += [_number(ssim, 4) for ssim in ssims]
+            cells += [_number(psnr, 2) for psnr in inputs]
+            scores.append([*cells, str(row.pictures)])
+        costs = [
+            [
+                cost.candidate,
+                "-" if cost.parameters is None else f"{cost.parameters:,}",
+                "-" if cost.macs is None else f"{cost.macs / 1e9:.2f} G",
+                f"{cost.seconds_per_megapixel:.2f}",
+            ]
+            for cost in self.costs
+        ]
+        cost_names = ["model", "parameters", "MACs at 256x256", "seconds per megapixel"]
+        remarks = "".join(f"- {remark}\n" for remark in self._remarks())
+        return f"{_table(names, scores, 2)}\n{_table(cost_names, costs, 1)}\n{remarks}"
+
+    def to_markdown(self) -> str:
+        """Give the report as a page of Markdown."""
+        on = f"`{self.path}`" + (f" with `{self.targets}`" if self.targets else "")
+        part = "" if self.limit is None else f", {self.limit} asked for, evenly spaced"
+        protocols = "".join(f"- `{name}`: {text}\n" for name, text in self.protocols.items())
+        shown = "".join(
+            f"| {_cell(shown.name)} | {shown.psnr:.2f} |\n"
+            for shown in self.measured.extremes.shown
+        )
+        versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
+        return (
+            f"# {self.costs[0].candidate} on {self.dataset}, {self.split}\n\n"
+            f"Pictures: {on}, {self.pairs} pairs{part}.\n\n{self.tables()}\n"
+            f"## Protocols\n\n{protocols}\n"
+            f"## Worst and best\n\nRows of `worst-and-best.png`, from the top: "
+            f"{self.summaries[0].protocol} PSNR of {self.costs[0].candidate}.\n\n"
+            f"| picture | PSNR |\n|---|---:|\n{shown}\n"
+            f"## Made with\n\n{versions}; precision {self.precision}, tile {self.tile}.\n"
+        )
+
+    def _remarks(self) -> Iterable[str]:
+        yield f"Seconds are measured on {self.device}, for restoring alone, after a warm-up."
+        for cost in self.costs:
+            if cost.tiled:
+                yield (
+                    f"{cost.candidate}: {cost.tiled} pictures were restored in tiles, which is not "
+                    "quite what the whole picture gives; --tile off takes them whole."
+                )
+        for name, number in {row.protocol: row.without_ssim for row in self.summaries}.items():
+            if number:
+                yield f"{name}: {number} pictures are too small for SSIM, and in no mean of it."
+        for row in self.summaries:
+            if row.identical:
+                yield (
+                    f"{row.protocol}, {row.candidate}: {row.identical} pictures came out as their "
+                    f"targets, and count as {HIGHEST_PSNR:g} dB."
+                )
+        if self.measured.left_out:
+            number = len(self.measured.left_out)
+            yield f"{number} pictures were left out; report.json tells why."
+
+
+def check_output(folder: Path, *, overwrite: bool) -> None:
+    """Raise UsageError where a report is not to be written into a folder, which may be missing."""
+    there = [folder / name for name in NAMES if os.path.lexists(folder / name)]
+    if there and not overwrite:
+        raise UsageError(f"{there[0]} is there already; name another --output, or add --overwrite.")
+    found = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    if not found.is_dir() or not os.access(found, os.W_OK | os.X_OK):
+        raise UsageError(f"--output {folder} cannot be written to; name another folder.")
+
+
+def write_report(report: Report, folder: Path, *, overwrite: bool = False) -> None:
+    """Write a report into a folder, which is made, `report.json` last; raises CCNetError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CCNetError(f"{folder} cannot be made: {error.strerror}.") from error
+    contents = (
+        report.to_csv().encode("utf-8", "surrogateescape"),
+        report.measured.extremes.sheet(),
+        report.to_markdown().encode("utf-8", "surrogateescape"),
+        report.to_json().encode(),
+    )
+    for name, data in zip(NAMES, contents, strict=True):
+        place_file(data, folder / name, error=CCNetError, overwrite=overwrite)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _table(names: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
+    """Draw a Markdown table, its first `left` columns to the left and the others to the right."""
+    rule = ["---"] * left + ["---:"] * (len(names) - left)
+    lines = [names, rule, *([_cell(cell) for cell in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
