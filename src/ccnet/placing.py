@@ -11,7 +11,7 @@ from ccnet.errors import CCNetError
 
 
 def place_file(
-    data: bytes,
+    data: bytes | memoryview,
     path: str | os.PathLike[str],
     *,
     error: type[CCNetError],

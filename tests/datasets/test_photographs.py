@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from torch import Tensor
 
 from ccnet.datasets import Photographs, split_photographs
 from ccnet.datasets.photographs import read_photograph
@@ -97,10 +98,13 @@ def test_pictures_are_reduced_upright_and_never_enlarged(tmp_path: Path) -> None
     assert read_photograph(tmp_path / "turned.jpg", 5000).shape == (3, 120, 60)
 
 
-def test_a_broken_picture_is_named(tmp_path: Path) -> None:
-    (tmp_path / "broken.jpg").write_text("no picture")
-    with pytest.raises(PictureError, match=r"broken\.jpg"):
-        Photographs.read([tmp_path / "broken.jpg"], long_side=64)
+def test_all_broken_pictures_are_named(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "whole.png")
+    paths = [tmp_path / name for name in ("broken.jpg", "whole.png", "empty.png")]
+    paths[0].write_text("no picture")
+    paths[2].touch()
+    with pytest.raises(PictureError, match=r"remove or replace broken\.jpg, empty\.png\."):
+        Photographs.read(paths, long_side=64)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp"])
@@ -114,6 +118,15 @@ def test_a_picture_cut_short_is_not_trained_on(tmp_path: Path, suffix: str) -> N
         read_photograph(cut, 64)
 
 
+def held(pictures: list[Tensor]) -> Photographs:
+    return Photographs(pictures, [str(number) for number in range(len(pictures))])
+
+
+def random_crops(photographs: Photographs, count: int, crop: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return photographs.crop(photographs.random_windows(count, crop, generator), crop)
+
+
 @given(
     height=st.integers(1, 90),
     width=st.integers(1, 90),
@@ -121,8 +134,8 @@ def test_a_picture_cut_short_is_not_trained_on(tmp_path: Path, suffix: str) -> N
     seed=st.integers(0, 2**32),
 )
 def test_random_crops_of_any_picture(height: int, width: int, crop: int, seed: int) -> None:
-    photographs = Photographs([ramp(height, width), ramp(width, height)])
-    crops = photographs.random_crops(3, crop, torch.Generator().manual_seed(seed))
+    photographs = held([ramp(height, width), ramp(width, height)])
+    crops = random_crops(photographs, 3, crop, seed)
     assert crops.shape == (3, 3, crop, crop)
     assert crops.dtype == torch.float32
     assert crops.min() >= 0
@@ -131,7 +144,7 @@ def test_random_crops_of_any_picture(height: int, width: int, crop: int, seed: i
 
 
 def test_random_crops_are_square_windows_of_all_scales_and_places() -> None:
-    crops = Photographs([ramp(120, 200)]).random_crops(200, 20, torch.Generator().manual_seed(1))
+    crops = random_crops(held([ramp(120, 200)]), 200, 20, 1)
     pixels = crops * 255
     heights = pixels[:, 0, -1, 10] - pixels[:, 0, 0, 10]
     widths = pixels[:, 1, 10, -1] - pixels[:, 1, 10, 0]
@@ -149,12 +162,12 @@ def test_random_crops_are_square_windows_of_all_scales_and_places() -> None:
 
 def test_random_crops_come_from_every_photograph() -> None:
     flat = [torch.full((3, 40, 40), value, dtype=torch.uint8) for value in range(10)]
-    crops = Photographs(flat).random_crops(400, 4, torch.Generator().manual_seed(0))
+    crops = random_crops(held(flat), 400, 4, 0)
     counts = torch.bincount((crops[:, 0, 0, 0] * 255).round().long(), minlength=10)
     assert len(counts) == 10
     assert counts.min() > 15
 
 
 def test_centre_crops_hold_the_largest_square() -> None:
-    (crop,) = Photographs([ramp(40, 100)]).centre_crops(40)
+    (crop,) = held([ramp(40, 100)]).centre_crops(40)
     torch.testing.assert_close(crop * 255, ramp(40, 100)[:, :, 30:70].float())

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from ccnet.datasets.batches import Batch
 from ccnet.network import CCNet
 from ccnet.training.module import RestorationModule
 from ccnet.training.progress import ProgressReport
@@ -25,13 +26,19 @@ def said_at_step_50(minutes: float | None, *, terminal: bool) -> str:
     """What is printed by a run of 2000 steps up to its 50th."""
     said = io.StringIO()
     report = ProgressReport(Console(file=said, force_terminal=terminal, width=160), every=50)
-    module = RestorationModule(CCNet(width=2, modules=1), unchanged, steps=2000, minutes=minutes)
-    state = SimpleNamespace(global_step=0, max_steps=2000)
+    module = RestorationModule(
+        CCNet(width=2, modules=1), unchanged, names=lambda _: [], steps=2000, minutes=minutes
+    )
+    module.last_loss = torch.tensor(0.25)
+    state = SimpleNamespace(global_step=0, max_steps=2000, accumulate_grad_batches=2)
     trainer = cast(lightning.Trainer, state)
     report.on_train_start(trainer, module)
     state.global_step = 50
-    report.on_train_batch_end(trainer, module, {"loss": torch.tensor(0.25)}, torch.zeros(1), 49)
+    batch = Batch(99, torch.zeros(1), None)
+    for index in (98, 99):  # two passes, of which only the last ends a step
+        report.on_train_batch_end(trainer, module, None, batch, index)
     report.teardown(trainer, module, "fit")
+    assert said.getvalue().count("loss") <= 1 or terminal
     return said.getvalue()
 
 

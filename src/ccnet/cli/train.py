@@ -23,7 +23,7 @@ def train(
     FOLDER holds clean photographs and VAL.txt, which names those to validate on. Ctrl-C saves a
     checkpoint and stops.
     """
-    from ccnet.training.recipe import load_recipe
+    from ccnet.training.recipe_files import load_recipe
     from ccnet.training.run import train_recipe
 
     weights = train_recipe(load_recipe(recipe, overrides or ()), resume=resume)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pyvips
 import torch
@@ -73,47 +74,75 @@ def read_photograph(path: Path, long_side: int) -> Tensor:
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
 
 
+class Window(NamedTuple):
+    """A square of a photograph: which one, from where, how large, and whether it is mirrored."""
+
+    picture: int
+    top: int
+    left: int
+    side: int
+    mirrored: bool
+
+
 class Photographs:
     """Photographs in memory on one device, as uint8 tensors (3, H, W) of any sizes."""
 
-    def __init__(self, pictures: Sequence[Tensor]) -> None:
+    def __init__(self, pictures: Sequence[Tensor], names: Sequence[str]) -> None:
         self.pictures = list(pictures)
+        self.names = list(names)
 
     @classmethod
     def read(
         cls, paths: Sequence[Path], *, long_side: int, device: torch.device | str = "cpu"
     ) -> Photographs:
-        """Decode `paths`, reduce them to `long_side` pixels, and put them on `device`."""
-        return cls([read_photograph(path, long_side).to(device) for path in paths])
+        """Decode `paths`, reduce them to `long_side` pixels, and put them on `device`.
+
+        Raises `PictureError` that names all of those that cannot be decoded.
+        """
+        pictures, broken = [], []
+        for path in paths:
+            try:
+                pictures.append(read_photograph(path, long_side).to(device))
+            except PictureError:
+                broken.append(path.name)
+        if broken:
+            raise PictureError(
+                f"{paths[0].parent} holds pictures that cannot be decoded; remove or replace "
+                f"{', '.join(broken)}."
+            )
+        return cls(pictures, [path.name for path in paths])
 
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def random_crops(self, batch: int, crop: int, generator: torch.Generator) -> Tensor:
-        """Draw float32 (batch, 3, crop, crop) in [0, 1] on the photographs' device.
+    def random_windows(self, count: int, crop: int, generator: torch.Generator) -> list[Window]:
+        """Draw `count` windows, each of a photograph drawn uniformly.
 
-        Each sample is a square window of a photograph drawn uniformly, its side log-uniform
-        between `crop` and the whole short side, reduced with antialiasing and mirrored half of
-        the time; of a photograph smaller than `crop`, a square of its short side is enlarged.
-        `generator` is the host's, so that drawing never waits for another device.
+        A window's side is log-uniform between `crop` and the whole short side (that is all of it
+        in a photograph smaller than `crop`), and half of the windows are mirrored.
         """
-        draws = torch.rand(batch, 5, generator=generator).tolist()
-        return torch.stack([self._random_crop(crop, *draw) for draw in draws])
+        draws = torch.rand(count, 5, generator=generator).tolist()
+        return [self._window(crop, *draw) for draw in draws]
 
-    def _random_crop(
+    def _window(
         self, crop: int, which: float, scale: float, down: float, right: float, mirror: float
-    ) -> Tensor:
-        picture = self.pictures[int(which * len(self.pictures))]
-        height, width = picture.shape[1:]
+    ) -> Window:
+        picture = int(which * len(self.pictures))
+        height, width = self.pictures[picture].shape[1:]
         short = min(height, width)
         smallest = min(crop, short)
         side = round(smallest * math.exp(scale * math.log(short / smallest)))
         top = int(down * (height - side + 1))
         left = int(right * (width - side + 1))
-        window = picture[:, top : top + side, left : left + side]
-        if mirror < 0.5:
-            window = window.flip(2)
-        return _resize(window, crop)
+        return Window(picture, top, left, side, mirror < 0.5)
+
+    def crop(self, windows: Sequence[Window], crop: int) -> Tensor:
+        """Cut out windows and reduce or enlarge them: float32 (N, 3, crop, crop) in [0, 1]."""
+        crops = []
+        for picture, top, left, side, mirrored in windows:
+            window = self.pictures[picture][:, top : top + side, left : left + side]
+            crops.append(_resize(window.flip(2) if mirrored else window, crop))
+        return torch.stack(crops)
 
     def centre_crops(self, crop: int) -> Tensor:
         """Reduce each photograph's largest centred square: float32 (len, 3, crop, crop).

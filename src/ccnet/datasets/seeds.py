@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-SAMPLING, DEGRADING, VALIDATING = range(3)
-"""The streams of one seed: which crops, how they are degraded, how validation is degraded."""
+SAMPLING, DEGRADING, VALIDATING, SHUFFLING = range(4)
+"""The streams of one seed: which crops, how they are degraded, how validation is degraded, and in
+which order pairs come."""
 
 
 def seeded_generator(

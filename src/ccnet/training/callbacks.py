@@ -10,9 +10,9 @@ from typing import Any
 
 import lightning
 from lightning.pytorch.callbacks import Callback
-from torch import Tensor
 
-from ccnet.errors import CCNetError
+from ccnet.datasets.batches import Batch
+from ccnet.errors import CCNetError, PictureError
 from ccnet.training.module import RestorationModule
 from ccnet.weights.files import save_model
 
@@ -44,10 +44,15 @@ class WeightsExport(Callback):
         save_model(pl_module.average, self.path, metadata, overwrite=True)
 
 
-class CheckpointOnSignal(Callback):
-    """On Ctrl-C or SIGTERM finish the step, save `path` and raise `InterruptedTrainingError`.
+ASK_EVERY = 10
+"""Steps between which several processes tell each other that they were asked to stop."""
 
-    A validation that is under way is finished, too. A second signal ends the program at once.
+
+class CheckpointOnStop(Callback):
+    """Save `path` when a run is stopped by a signal or a picture that cannot be read.
+
+    On Ctrl-C or SIGTERM the step is finished, or the validation that is under way, and
+    `InterruptedTrainingError` raised. A second signal ends the program at once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,14 +81,31 @@ class CheckpointOnSignal(Callback):
         trainer: lightning.Trainer,
         pl_module: lightning.LightningModule,
         outputs: Any,
-        batch: Tensor,
+        batch: Batch,
         batch_idx: int,
     ) -> None:
-        if self._asked:
+        # Between the passes of a step there are gradients that no checkpoint holds.
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
+        # All processes must save at the same step, but asking the others takes time.
+        if trainer.world_size > 1 and trainer.global_step % ASK_EVERY:
+            return
+        if trainer.strategy.reduce_boolean_decision(self._asked, all=False):
             trainer.save_checkpoint(self.path)
             raise InterruptedTrainingError(
                 f"Stopped after step {trainer.global_step}; go on from {self.path} with --resume."
             )
+
+    def on_exception(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        exception: BaseException,
+    ) -> None:
+        if not isinstance(exception, PictureError) or trainer.world_size > 1:
+            return
+        if (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0:
+            trainer.save_checkpoint(self.path)
 
     def teardown(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str

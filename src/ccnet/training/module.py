@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
+from ccnet.datasets.batches import Batch
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
 from ccnet.degradation.light import vary_light
 from ccnet.errors import CCNetError
@@ -24,30 +26,52 @@ from ccnet.training.schedule import learning_rate
 Degradation = Callable[[Tensor, torch.Generator], Tensor]
 """Makes a degraded batch of a clean one: float32 (N, 3, H, W) in [0, 1] to the same shape."""
 
+NamesOf = Callable[[int], list[str]]
+"""Names the pictures that a step, from 0, sees."""
+
 LOG_EVERY = 20
 """Steps between looks at the loss, each of which makes the host wait for the device."""
+
+NAMES_TOLD = 8
+"""Pictures that an error names before it counts the rest."""
 
 HIGHEST_PSNR = 60.0
 """In dB; a picture that is its target has no end, which would make every mean infinite."""
 
 
 class RestorationModule(lightning.LightningModule):
-    """Train `network` to undo `degrade`, and validate the moving average of its weights.
+    """Train `network`, and validate the moving average of its weights.
 
-    Training batches are clean crops (N, 3, H, W), H and W multiples of 4, degraded here on their
-    device. Validation batches are pairs (degraded, clean). `minutes` limits the time of the whole
-    run, resumed parts included; the learning rate then falls in time with it.
+    Training batches are a `Batch` of crops whose sides are multiples of 4. Those that have no
+    degraded side are given one here, on their device. Validation batches are pairs (degraded,
+    clean).
+
+    Args:
+        network: The network to train, in place.
+        degrade: What makes a degraded batch of a clean one; None where batches have both.
+        names: Names the pictures of a step, for the error when its loss is not finite.
+        steps: Length of the run.
+        minutes: Time limit of the whole run, resumed parts included; the learning rate then falls
+            in time with it. Not for several processes, whose clocks differ.
+        peak_rate: Highest learning rate.
+        warmup: Steps, or epochs where these have a length, over which the learning rate rises.
+        epoch_steps: Steps for which the learning rate stays the same.
+        average_decay: Decay of the moving average; with 0 it is the network itself.
+        compile_network: Whether to put the network through `torch.compile`.
+        seed: Of the degradations.
     """
 
     def __init__(
         self,
         network: CCNet,
-        degrade: Degradation,
+        degrade: Degradation | None,
         *,
+        names: NamesOf,
         steps: int,
         minutes: float | None = None,
         peak_rate: float = 1e-4,
         warmup: int = 0,
+        epoch_steps: int = 1,
         average_decay: float = 0.999,
         compile_network: bool = False,
         seed: int = 0,
@@ -56,10 +80,12 @@ class RestorationModule(lightning.LightningModule):
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = copy.deepcopy(self.network).requires_grad_(False)
         self.degrade = degrade
+        self.names = names
         self.steps = steps
         self.minutes = minutes
         self.peak_rate = peak_rate
         self.warmup = warmup
+        self.epoch_steps = epoch_steps
         self.average_decay = average_decay
         self.seed = seed
         self._pyramid = network.forward_pyramid
@@ -67,7 +93,7 @@ class RestorationModule(lightning.LightningModule):
             self._pyramid = torch.compile(self._pyramid)
         self._seconds_before = 0.0
         self._started = time.monotonic()
-        self._last_loss = torch.tensor(0.0)
+        self.last_loss = torch.tensor(0.0)
         self._first_failure = torch.tensor(-1)
 
     @property
@@ -79,8 +105,8 @@ class RestorationModule(lightning.LightningModule):
     def rate(self) -> float:
         """The learning rate of the coming step."""
         return learning_rate(
-            self.global_step,
-            steps=self.steps,
+            self.global_step // self.epoch_steps,
+            steps=math.ceil(self.steps / self.epoch_steps),
             warmup=self.warmup,
             peak=self.peak_rate,
             time_spent=self._time_spent,
@@ -97,39 +123,53 @@ class RestorationModule(lightning.LightningModule):
         self._started = time.monotonic()
         self._first_failure = torch.tensor(-1, device=self.device)
 
-    def on_train_batch_start(self, batch: Tensor, batch_idx: int) -> None:
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.rate
 
-    def training_step(self, clean: Tensor, batch_idx: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        degraded, clean = self._pair(batch)
+        outputs = self._pyramid(degraded.contiguous(memory_format=torch.channels_last))
+        loss = restoration_loss(outputs, clean)
+        self._watch(loss.detach(), self.global_step)
+        return loss
+
+    def _pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        if batch.degraded is not None:
+            return batch.degraded.float() / 255, batch.clean.float() / 255
+        assert self.degrade is not None
         generator = seeded_generator(
-            self.seed, stream=DEGRADING, index=self.global_step, device=self.device
+            self.seed, stream=DEGRADING, index=batch.part, device=self.device
         )
         # Depth and cosine transforms need more digits than the network's mixed precision.
         with torch.autocast(self.device.type, enabled=False):
-            clean = vary_light(clean, generator)
-            degraded = self.degrade(clean, generator)
-        outputs = self._pyramid(degraded.contiguous(memory_format=torch.channels_last))
-        loss = restoration_loss(outputs, clean)
-        self._watch(loss.detach(), self.global_step + 1)
-        return loss
+            clean = vary_light(batch.clean, generator)
+            return self.degrade(clean, generator), clean
 
     def _watch(self, loss: Tensor, step: int) -> None:
-        """Note on the device at which step, from 1, the loss first is not finite.
+        """Note on the device at which step the loss first is not finite.
 
         Asking the device for it is left to `check_loss`, which makes the host wait.
         """
-        self._last_loss = loss
+        self.last_loss = loss
         failed = ~loss.isfinite() & (self._first_failure < 0)
         self._first_failure = torch.where(failed, step, self._first_failure)
 
     def check_loss(self) -> None:
-        """Raise `CCNetError` naming the step at which the loss was not finite, if there was one."""
-        if (step := int(self._first_failure)) >= 0:
-            raise CCNetError(
-                f"The loss is not finite at step {step}; lower rate= or clip=, set "
-                "precision=32-true, or go on from the last checkpoint with --resume."
-            )
+        """Raise `CCNetError` where the loss was not finite, with the step and what it saw.
+
+        All processes raise it, for one that went on alone would wait for the others for ever.
+        """
+        step = int(self.trainer.strategy.reduce(self._first_failure, reduce_op="max"))
+        if step < 0:
+            return
+        names = sorted(set(self.names(step)))
+        more = f" and {len(names) - NAMES_TOLD} more" if len(names) > NAMES_TOLD else ""
+        raise CCNetError(
+            f"The loss is not finite at step {step + 1}, which saw "
+            f"{', '.join(names[:NAMES_TOLD])}{more}; look at these, lower rate= or clip=, set "
+            "precision=32-true, or go on from the last checkpoint with --resume."
+        )
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
         # Here and not at the end of the batch, so that a callback which saves a checkpoint there
@@ -137,13 +177,19 @@ class RestorationModule(lightning.LightningModule):
         super().optimizer_step(*args, **kwargs)
         update_average(self.average, self.network, decay_at(self.global_step, self.average_decay))
 
-    def on_train_batch_end(self, outputs: Any, batch: Tensor, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        if (batch_idx + 1) % self.trainer.accumulate_grad_batches:
+            return
         ending = self.global_step >= self.steps or self._time_spent >= 1
         if ending or self.global_step % LOG_EVERY == 0:
             self.check_loss()
-            self.log("train/loss", self._last_loss)
-            self.log("train/rate", self.trainer.optimizers[0].param_groups[0]["lr"])
+            self.log("train/loss", self.last_loss, batch_size=1, sync_dist=True)
+            self.log("train/rate", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)
         self.trainer.should_stop |= ending
+
+    def on_validation_start(self) -> None:
+        # Broken weights must not take the place of good ones in the files written after this.
+        self.check_loss()
 
     def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
         degraded, clean = batch

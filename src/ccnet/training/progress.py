@@ -15,8 +15,8 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from torch import Tensor
 
+from ccnet.datasets.batches import Batch
 from ccnet.training.module import RestorationModule
 
 
@@ -55,9 +55,11 @@ class ProgressReport(Callback):
         trainer: lightning.Trainer,
         pl_module: lightning.LightningModule,
         outputs: Any,
-        batch: Tensor,
+        batch: Batch,
         batch_idx: int,
     ) -> None:
+        if (batch_idx + 1) % trainer.accumulate_grad_batches:
+            return
         assert isinstance(pl_module, RestorationModule)
         step = trainer.global_step
         self._bar.update(self._task, completed=step)
@@ -68,7 +70,7 @@ class ProgressReport(Callback):
         pace = (self._since[1] - since_time) / max(1, step - since_step)
         limit = f" of {pl_module.minutes:g}" if pl_module.minutes else ""
         report = (
-            f"loss {float(outputs['loss']):.4f}  rate {pl_module.rate:.2e}  {pace:.2f} s/step  "
+            f"loss {float(pl_module.last_loss):.4f}  rate {pl_module.rate:.2e}  {pace:.2f} s/step  "
             f"{pl_module.seconds / 60:.1f}{limit} min"
         )
         self._bar.update(self._task, description=report)

@@ -13,7 +13,8 @@ import torch
 
 from ccnet.errors import UsageError
 from ccnet.placing import place_file
-from ccnet.training.recipe import Recipe, recipe_text
+from ccnet.training.recipe import Recipe
+from ccnet.training.recipe_files import recipe_text
 
 PACKAGES = ("ccnet-restore", "torch", "lightning", "torchmetrics", "numpy", "pyvips")
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import math
 import os
 import warnings
 from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from rich.console import Console
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 
-from ccnet.datasets import CropBatches, Photographs, split_photographs
-from ccnet.datasets.seeds import VALIDATING, seeded_generator
-from ccnet.degradation.haze import add_haze
+from ccnet.datasets.batches import Share
 from ccnet.errors import UsageError
-from ccnet.training.callbacks import CheckpointOnSignal, WeightsExport
-from ccnet.training.module import Degradation, RestorationModule
+from ccnet.network import CCNet
+from ccnet.training.callbacks import CheckpointOnStop, WeightsExport
+from ccnet.training.checkpoints import WholeCheckpoints
+from ccnet.training.data import find_pictures
+from ccnet.training.module import RestorationModule
+from ccnet.training.pictures import PicturesReport
 from ccnet.training.progress import ProgressReport
-from ccnet.training.recipe import Recipe, load_recipe
+from ccnet.training.recipe import NetworkRecipe, Recipe
+from ccnet.training.recipe_files import load_recipe
 from ccnet.training.record import record_run
-
-DEGRADATIONS: dict[str, Degradation] = {"dehaze": add_haze}
-"""What each task learns to undo."""
+from ccnet.weights import load_network
 
 PROGRESS_EVERY = 50
 """Steps between reports of the loss."""
@@ -35,57 +38,88 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
     """Train as `recipe` says and return the path of the averaged weights (.safetensors).
 
     `recipe.output` then holds these weights, `last.ckpt` and `best.ckpt` (of the highest
-    validation PSNR), the resolved recipe, the versions it ran with, and a TensorBoard log. With
-    `resume` the run goes on from `last.ckpt`, on the CPU to the same weights, bit for bit, as if
-    it had never stopped (without `minutes`, which follow the clock). Raises `UsageError` where
-    there is nothing to resume or something that would be overwritten, `InterruptedTrainingError`
+    validation PSNR), `validation.png` with pictures before and after, the resolved recipe, the
+    versions it ran with, and a TensorBoard log. With `resume` the run goes on from `last.ckpt`, on
+    the CPU to the same weights, bit for bit, as if it had never stopped (without `minutes`, which
+    follow the clock). Raises `UsageError` where there is nothing to resume or something that would
+    be overwritten, `PictureError` for a picture that cannot be read, `InterruptedTrainingError`
     after Ctrl-C or SIGTERM, and `CCNetError` when the loss is no longer finite.
     """
-    if recipe.task not in DEGRADATIONS:
-        raise UsageError(f"task={recipe.task} is none of {', '.join(DEGRADATIONS)}; name one.")
-    degrade = DEGRADATIONS[recipe.task]
+    lightning.seed_everything(recipe.seed, verbose=False)
+    network = build_network(recipe)
+    recipe = dataclasses.replace(recipe, network=hyper_parameters(network))
     checkpoint = checkpoint_to_resume(recipe) if resume else None
     # Path.is_file would raise where the folder's name is too long or the folder is closed to us.
     if not resume and os.path.isfile(recipe.output / "last.ckpt"):  # noqa: PTH113
         raise UsageError(
             f"{recipe.output} holds a run; go on with --resume or name another with output=."
         )
-    training_paths, validation_paths = split_photographs(recipe.photos)
-    record_run(recipe)
-    console = Console(stderr=True)
-    weights = recipe.output / "weights.safetensors"
+    pictures = find_pictures(recipe)
+    epoch_steps = math.ceil(len(pictures.training) / recipe.batch) if recipe.epochs else 1
+    steps = recipe.steps or epoch_steps * (recipe.epochs or 0)
+    share = share_of(recipe)
+    if share.rank == 0:
+        record_run(recipe)
 
+    console = Console(stderr=True, quiet=share.rank > 0)
+    weights = recipe.output / "weights.safetensors"
     with warnings.catch_warnings():
         quieten_lightning()
-        lightning.seed_everything(recipe.seed, verbose=False)
-        trainer = make_trainer(recipe, weights, console)
-        training = Photographs.read(
-            training_paths, long_side=recipe.long_side, device=trainer.strategy.root_device
+        pairs = pictures.validation_pairs(recipe)
+        trainer = make_trainer(
+            recipe,
+            steps,
+            share,
+            [
+                WeightsExport(weights, facts_of(recipe)),
+                PicturesReport(recipe.output / "validation.png", pairs),
+                CheckpointOnStop(recipe.output / "last.ckpt"),
+                ProgressReport(console, PROGRESS_EVERY),
+            ],
         )
-        validation = Photographs.read(validation_paths, long_side=recipe.long_side)
+        batches = pictures.batches(recipe, steps, share, trainer.strategy.root_device)
         module = RestorationModule(
-            recipe.network.build(),
-            degrade,
-            steps=recipe.steps,
+            network,
+            pictures.degrade,
+            names=batches.names,
+            steps=steps,
             minutes=recipe.minutes,
             peak_rate=recipe.rate,
             warmup=recipe.warmup,
+            epoch_steps=epoch_steps,
             average_decay=recipe.average_decay,
             compile_network=recipe.compile,
             seed=recipe.seed,
         )
         console.print(
-            f"{recipe.name}: {len(training)} photographs to train on, {len(validation)} to "
-            f"validate, results in {recipe.output}",
+            f"{recipe.name}: {pictures}, {steps} steps, results in {recipe.output}",
             highlight=False,
             soft_wrap=True,
         )
-        batches = CropBatches(
-            training, length=recipe.steps, batch=recipe.batch, crop=recipe.crop, seed=recipe.seed
-        )
-        pairs = validation_pairs(validation, degrade, recipe.validation_crop)
         trainer.fit(module, batches, DataLoader(pairs), ckpt_path=checkpoint)
     return weights
+
+
+def build_network(recipe: Recipe) -> CCNet:
+    """Make the network or load the one to start from; raises `UsageError` where they differ."""
+    if recipe.start is None:
+        assert recipe.network is not None
+        return recipe.network.build()
+    network = load_network(recipe.start)
+    if recipe.network not in (None, found := hyper_parameters(network)):
+        raise UsageError(f"start={recipe.start} is another network, {found}; leave network out.")
+    return network.train()
+
+
+def hyper_parameters(network: CCNet) -> NetworkRecipe:
+    """Read off what makes a network of the same shape."""
+    return NetworkRecipe(
+        network.width,
+        network.modules_per_stage,
+        block=network.block,
+        depthwise=network.depthwise,
+        strips=network.strips,
+    )
 
 
 def checkpoint_to_resume(recipe: Recipe) -> Path:
@@ -93,23 +127,51 @@ def checkpoint_to_resume(recipe: Recipe) -> Path:
     last = recipe.output / "last.ckpt"
     if not os.path.isfile(last):  # noqa: PTH113
         raise UsageError(f"{last} is not there to resume from; train without --resume.")
-    started = load_recipe(str(recipe.output / "recipe.yaml")).network
-    if started != recipe.network:
-        raise UsageError(
-            f"{recipe.output} holds a run with network.width={started.width} and "
-            f"network.modules={started.modules}; resume with these or name another output=."
-        )
+    started = load_recipe(str(recipe.output / "recipe.yaml"))
+    for key in ("network", "accumulate"):
+        if (before := getattr(started, key)) != getattr(recipe, key):
+            raise UsageError(
+                f"{recipe.output} holds a run with {key}={before}; resume with the same or name "
+                "another output=."
+            )
     return last
 
 
-def make_trainer(recipe: Recipe, weights: Path, console: Console) -> lightning.Trainer:
-    """Set up Lightning's Trainer with the callbacks of a run."""
-    metadata = {
-        "name": recipe.name,
-        "task": recipe.task,
-        "licence": recipe.licence,
-        "description": recipe.description,
-    }
+def share_of(recipe: Recipe) -> Share:
+    """Find out how many processes train, and what this one takes of each step.
+
+    torchrun says so in the environment; else Lightning starts `devices` processes, and says to
+    each of them but the first which one it is. Raises `UsageError` where they cannot share.
+    """
+    launched = torch.distributed.is_torchelastic_launched()
+    processes = int(os.environ["WORLD_SIZE"]) if launched else recipe.devices
+    rank = int(os.environ.get("RANK" if launched else "LOCAL_RANK", 0))
+    share = Share(recipe.batch, passes=recipe.accumulate, processes=processes, rank=rank)
+    if recipe.batch % share.parts:
+        raise UsageError(
+            f"batch={recipe.batch} cannot be shared by {processes} processes in "
+            f"{recipe.accumulate} passes; make it a multiple of {share.parts}."
+        )
+    if processes > 1 and recipe.minutes is not None:
+        raise UsageError("minutes= needs a single process, for clocks differ; give steps= instead.")
+    return share
+
+
+def make_trainer(
+    recipe: Recipe, steps: int, share: Share, callbacks: list[Callback]
+) -> lightning.Trainer:
+    """Set up Lightning's Trainer; `callbacks` come before those that write checkpoints.
+
+    Raises `UsageError` for a device that is not there, or not able to do what is asked.
+    """
+    for device, there in (
+        ("cuda", torch.cuda.is_available()),
+        ("mps", torch.backends.mps.is_available()),
+    ):
+        if recipe.device == device and not there:
+            raise UsageError(f"device={device} is not there; leave device= out to take what is.")
+    if recipe.precision == "16-mixed" and (recipe.device == "cpu" or not torch.cuda.is_available()):
+        raise UsageError("precision=16-mixed needs a CUDA device; bf16-mixed runs on all.")
     best = ModelCheckpoint(
         recipe.output,
         filename="best",
@@ -119,41 +181,39 @@ def make_trainer(recipe: Recipe, weights: Path, console: Console) -> lightning.T
         enable_version_counter=False,
     )
     last = ModelCheckpoint(recipe.output, filename="last", enable_version_counter=False)
+    launched = torch.distributed.is_torchelastic_launched()
+    local = int(os.environ["LOCAL_WORLD_SIZE"]) if launched else recipe.devices
     return lightning.Trainer(
-        max_steps=recipe.steps,
+        accelerator=recipe.device,
+        devices=local,
+        num_nodes=share.processes // local,
+        strategy="ddp" if share.processes > 1 else "auto",
+        plugins=[WholeCheckpoints()],
+        max_steps=steps,
         max_epochs=-1,
-        devices=1,
         precision=recipe.precision,
+        accumulate_grad_batches=recipe.accumulate,
         gradient_clip_val=recipe.clip,
-        val_check_interval=recipe.validate_every,
+        val_check_interval=recipe.validate_every * recipe.accumulate,
         check_val_every_n_epoch=None,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         logger=TensorBoardLogger(recipe.output, name="", version="log"),
-        callbacks=[
-            WeightsExport(weights, metadata),
-            CheckpointOnSignal(recipe.output / "last.ckpt"),
-            ProgressReport(console, PROGRESS_EVERY),
-            best,
-            last,
-        ],
+        callbacks=[*callbacks, best, last],
+        use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
     )
 
 
-def validation_pairs(photographs: Photographs, degrade: Degradation, crop: int) -> TensorDataset:
-    """Pair each photograph's degraded centre with the clean one: float32 (3, crop, crop) both.
-
-    Each photograph has a random stream of its own, made on the host, so that every run on every
-    device is validated on the same pictures.
-    """
-    clean = photographs.centre_crops(crop)
-    degraded = [
-        degrade(picture[None], seeded_generator(0, stream=VALIDATING, index=index))
-        for index, picture in enumerate(clean)
-    ]
-    return TensorDataset(torch.cat(degraded), clean)
+def facts_of(recipe: Recipe) -> dict[str, str]:
+    """What the file of weights says of itself."""
+    return {
+        "name": recipe.name,
+        "task": recipe.task,
+        "licence": recipe.licence,
+        "description": recipe.description,
+    }
 
 
 def quieten_lightning() -> None:

@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from ccnet.errors import UsageError
-from ccnet.training.recipe import load_recipe, recipe_text, shipped_recipes
+from ccnet.training.recipe_files import load_recipe, recipe_text, shipped_recipes
 
 
 @pytest.mark.parametrize("name", ["dehaze", "dehaze-small"])
 def test_shipped_recipes_are_whole_but_for_the_photographs(name: str) -> None:
     assert name in shipped_recipes()
-    with pytest.raises(UsageError, match=r"photos is missing; give it as photos="):
+    with pytest.raises(UsageError, match=r"photos= is missing, or dataset="):
         load_recipe(name)
     assert load_recipe(name, ["photos=here"]).name == name
 
@@ -48,12 +48,21 @@ def test_values_are_laid_over_and_typed() -> None:
         ("steps", "steps is no key=value"),
         ("steps=1.5", "steps=1.5 must be a whole number"),
         ("steps=true", "steps=True must be a whole number"),
-        ("steps=null", "steps=None must be a whole number"),
+        ("steps=null", "steps= is missing, or epochs=: one of them says how long to train"),
+        ("epochs=3", "steps= and epochs= both say how long to train; set one of them to null"),
+        ("dataset=gopro", "photos= and dataset= both say what to train on"),
+        ("batch=null", "batch=None must be a whole number"),
+        ("network=null", "network.width and network.modules are missing, or start="),
+        ("network.strips=[11]", r"network.strips=\[11\] must be 2 numbers, as in \[11, 7\]"),
+        ("network.strips=[11, 8]", "network.strips=8 must be an odd number from 3 up"),
+        ("network.depthwise=1", "network.depthwise=1 must be an odd number from 3 up"),
+        ("network.block=dense", "network.block=dense must be star or residual"),
+        ("task=dewater", "task=dewater must be dehaze or deblur or desnow"),
         ("rate=fast", "rate=fast must be a number"),
         ("rate=0", "rate=0.0 must be a finite number above 0"),
         ("rate=.nan", "rate=nan must be a finite"),
         ("rate=.inf", "rate=inf must be a finite"),
-        ("minutes=-1", "minutes=-1.0 must be above 0"),
+        ("minutes=-1", "minutes=-1.0 must be a finite number above 0"),
         ("minutes=false", "minutes=False must be a number"),
         ("compile=1", "compile=1 must be true or false"),
         ("photos=", "photos= must be a path"),
@@ -75,8 +84,8 @@ def test_what_is_wrong_is_refused_in_one_sentence(override: str, message: str) -
 
 @pytest.mark.parametrize("value", ["2024", "1e3", "no", "null", "[a]", "a: b", "{", "#1", "a=b"])
 def test_an_override_of_a_text_or_path_is_taken_as_it_stands(value: str) -> None:
-    recipe = load_recipe("dehaze-small", [f"photos={value}", f"name={value}"])
-    assert recipe.photos == Path(value)
+    recipe = load_recipe("dehaze-small", [f"output={value}", f"name={value}", "photos=x"])
+    assert recipe.output == Path(value)
     assert recipe.name == value
 
 

@@ -1,0 +1,134 @@
+"""What a recipe trains and validates on: photographs to be degraded, or pairs on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, TensorDataset
+
+from ccnet.datasets.batches import Share
+from ccnet.datasets.crops import CropBatches
+from ccnet.datasets.layouts import find_pairs
+from ccnet.datasets.pair_crops import CentrePairs, PairBatches
+from ccnet.datasets.pairs import Pair
+from ccnet.datasets.photographs import Photographs, split_photographs
+from ccnet.datasets.seeds import VALIDATING, seeded_generator
+from ccnet.degradation.haze import add_haze
+from ccnet.errors import UsageError
+from ccnet.training.module import Degradation
+from ccnet.training.recipe import Recipe
+
+DEGRADATIONS: dict[str, Degradation] = {"dehaze": add_haze}
+"""What each task learns to undo on clean photographs."""
+
+QUICKSTART = "ccnet:quickstart"
+"""What `photos` says for the few photographs in the package."""
+
+ValidationPairs = Dataset[tuple[Tensor, Tensor]]
+"""Pairs (degraded, clean), float32 (3, H, W) in [0, 1] of one size."""
+
+Picture = TypeVar("Picture")
+
+
+@dataclass(frozen=True)
+class CleanPictures:
+    """Photographs found, to be held in memory and degraded while training."""
+
+    training: Sequence[Path]
+    validation: Sequence[Path]
+    degrade: Degradation
+
+    def __str__(self) -> str:
+        return f"{len(self.training)} photographs to train on, {len(self.validation)} to validate"
+
+    def batches(
+        self, recipe: Recipe, steps: int, share: Share, device: torch.device
+    ) -> CropBatches:
+        """Read the photographs onto `device` and cut training batches of them."""
+        photographs = Photographs.read(self.training, long_side=recipe.long_side, device=device)
+        return CropBatches(
+            photographs, steps=steps, share=share, crop=recipe.crop, seed=recipe.seed
+        )
+
+    def validation_pairs(self, recipe: Recipe) -> ValidationPairs:
+        """Pair each photograph's degraded centre with the clean one.
+
+        Each photograph has a random stream of its own, made on the host, so that every run on
+        every device is validated on the same pictures.
+        """
+        photographs = Photographs.read(self.validation, long_side=recipe.long_side)
+        clean = photographs.centre_crops(recipe.validation_crop)
+        degraded = [
+            self.degrade(picture[None], seeded_generator(0, stream=VALIDATING, index=index))
+            for index, picture in enumerate(clean)
+        ]
+        return TensorDataset(torch.cat(degraded), clean)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class PairsOnDisk:
+    """Pairs found, to be decoded anew for each crop."""
+
+    training: Sequence[Pair]
+    validation: Sequence[Pair]
+    degrade: None = None
+
+    def __str__(self) -> str:
+        return f"{len(self.training)} pairs to train on, {len(self.validation)} to validate"
+
+    def batches(
+        self, recipe: Recipe, steps: int, share: Share, device: torch.device
+    ) -> PairBatches:
+        """Cut training batches of the pairs; these come from the host, whatever the device."""
+        return PairBatches(
+            self.training,
+            steps=steps,
+            share=share,
+            crop=recipe.crop,
+            seed=recipe.seed,
+            workers=recipe.workers,
+        )
+
+    def validation_pairs(self, recipe: Recipe) -> ValidationPairs:
+        """Cut each pair's centre."""
+        return CentrePairs(self.validation, recipe.validation_crop)
+
+
+def find_pictures(recipe: Recipe) -> CleanPictures | PairsOnDisk:
+    """Find what `recipe` trains on, without reading it; raises `UsageError` where it is not."""
+    if recipe.dataset is not None:
+        assert recipe.path is not None
+        training, validation = (
+            find_pairs(
+                recipe.dataset, recipe.path, split, targets=recipe.targets, held_out=recipe.held_out
+            )
+            for split in ("train", "validation")
+        )
+        return PairsOnDisk(training, _spread(validation, recipe.validation_pictures))
+    if recipe.task not in DEGRADATIONS:
+        raise UsageError(
+            f"task={recipe.task} has no degradation to be made yet, only "
+            f"{', '.join(DEGRADATIONS)}; train it on pairs with dataset= and path=."
+        )
+    assert recipe.photos is not None
+    folder = recipe.photos
+    if str(folder) == QUICKSTART:
+        folder = Path(str(files("ccnet.training") / "quickstart"))
+    photographs, held_out = split_photographs(folder)
+    return CleanPictures(
+        photographs,
+        _spread(held_out, recipe.validation_pictures),
+        DEGRADATIONS[recipe.task],
+    )
+
+
+def _spread(pictures: Sequence[Picture], most: int) -> list[Picture]:
+    """Take at most so many, evenly spread."""
+    count = min(most, len(pictures))
+    return [pictures[index * len(pictures) // count] for index in range(count)]
