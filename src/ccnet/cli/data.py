@@ -66,7 +66,7 @@ def check(
     or is there twice; warnings are about what does no harm. Exits with 1 if there is a problem, and
     else tells how many pairs each split has.
     """
-    from ccnet.datasets.checking import DatasetCheck
+    from ccnet.datasets.checking import DatasetCheck, counted
 
     dataset = DatasetCheck(name, path, targets=targets, held_out=held_out)
     problems = warnings = 0
@@ -79,9 +79,9 @@ def check(
             warnings += problem.warning
             typer.echo(_line(problem))
     if problems:
-        counts = f"{problems} problems" if problems > 1 else "1 problem"
-        warned = f", {warnings} warnings" if warnings else ""
-        typer.echo(f"{counts}{warned} in {len(dataset.pictures)} pictures", err=True)
+        warned = f", {counted(warnings, 'warning')}" if warnings else ""
+        pictures = counted(len(dataset.pictures), "picture")
+        typer.echo(f"{counted(problems, 'problem')}{warned} in {pictures}", err=True)
         raise typer.Exit(1)
     typer.echo(f"{name}: {dataset.summary()}")
 

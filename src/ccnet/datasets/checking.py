@@ -98,8 +98,8 @@ class DatasetCheck:
     def summary(self) -> str:
         """Count pairs and scenes by split, and tell the degraded pictures' sizes, in one line."""
         counts = [
-            f"{split} {_counted(len(pairs), 'pair')} of "
-            f"{_counted(len({pair.scene for pair in pairs}), 'scene')}"
+            f"{split} {counted(len(pairs), 'pair')} of "
+            f"{counted(len({pair.scene for pair in pairs}), 'scene')}"
             for split, pairs in self.splits.items()
         ]
         by_area = sorted(self.sizes, key=lambda size: size[0] * size[1])
@@ -169,5 +169,6 @@ def _measure(path: Path, quick: bool) -> Size | Problem:
     return width, height
 
 
-def _counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str) -> str:
+    """A number of things in words: 1 pair, 2,103 pairs."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -93,8 +93,8 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
 
 def find_lists(disk: Disk, path: Path, names: Mapping[str, str]) -> dict[str, Path]:
     """Look for list files, by split, in a dataset's folder, its datalist/, and beside it."""
-    here = [path, *(path / name for name in disk.listing(path).folders), path.parent]
-    for folder in here:
+    above = Path(os.path.abspath(path)).parent  # noqa: PTH100 - resolve() would follow a link
+    for folder in (path, *(path / name for name in disk.listing(path).folders), above):
         for place in (folder, *(found for found, _ in disk.matching(folder, "datalist/rsblur"))):
             files = {folded(name): place / name for name in disk.listing(place).others}
             lists = {split: files.get(folded(name)) for split, name in names.items()}
@@ -142,7 +142,8 @@ def _base(file: Path, root: Path, listed: list[str]) -> tuple[Path, int]:
 
     They begin with the dataset's own folder, which may have been called something else since.
     """
-    for base in (root, root.parent, file.parent, file.parent.parent):
+    above = Path(os.path.abspath(root)).parent  # noqa: PTH100 - resolve() would follow a link
+    for base in (root, above, *file.parents[:3]):
         for skipped in (0, 1):
             ways = ("/".join(_inner(path).split("/")[skipped:]) for path in listed)
             if any(way and os.path.exists(base / way) for way in ways):  # noqa: PTH110

@@ -82,21 +82,21 @@ def pair_folders(
         way, _, last = stem.rpartition("/")
         wanted = [f"{way}/{other}" if way else other for other in stems(last)]
         matches = index.find(wanted)
-        path = degraded / name
         if taken.setdefault(stem, name) != name:
-            fault = f"{path} has the same name as {degraded / taken[stem]}; keep one of them."
+            fault = f"has the same name as {degraded / taken[stem]}; keep one of them"
         elif not matches:
-            fault = f"{path} has no target: {_listed(wanted)} is not in {target}."
+            fault = f"has no target: {_listed(wanted)} is not in {target}"
         elif len(matches) > 1:
+            fault = f"has several targets, {_listed(matches, 'and')} in {target}; keep one"
             found.targets -= {target / match for match in matches}  # told of once is enough
-            fault = f"{path} has several targets, {_listed(matches, 'and')} in {target}; keep one."
         else:
             match = re.search(scene, prefix + stem) if scene else None
             other = stem_of(matches[0])
             shown = match[1] if match else other.rpartition("/")[0] or other
-            found.pairs.append(Pair(prefix + stem, path, target / matches[0], shown, frame))
+            pair = Pair(prefix + stem, degraded / name, target / matches[0], shown, frame)
+            found.pairs.append(pair)
             continue
-        found.problems.append(Problem(path, fault))
+        found.problems.append(Problem(degraded / name, f"{degraded / name} {fault}."))
     return found
 
 
