@@ -253,7 +253,15 @@ def test_links_that_lead_back_end(tmp_path: Path) -> None:
     plant(tmp_path / "bad", ["a/1.jpg"])
     plant(tmp_path / "good", ["a/1.jpg"])
     (tmp_path / "bad" / "a" / "again").symlink_to(tmp_path / "bad")
+    (tmp_path / "bad" / "a" / "itself").symlink_to(tmp_path / "bad" / "a" / "itself")
+    os.mkfifo(tmp_path / "bad" / "a" / "pipe.jpg")
     assert len(find_pairs("folders", tmp_path / "bad", "test", targets=tmp_path / "good")) == 1
+
+
+def test_one_folder_is_not_two(tmp_path: Path) -> None:
+    plant(tmp_path, ["1.jpg"])
+    with pytest.raises(DatasetError, match="are the same folder; folders needs two"):
+        find_pairs("folders", tmp_path, "test", targets=tmp_path / ".")
 
 
 @pytest.mark.parametrize(
@@ -304,9 +312,28 @@ def test_missing_partners_are_counted_and_the_first_is_named(tmp_path: Path) -> 
     assert len(find_pairs("csd", tmp_path, "test")) == 2, "another split is whole"
 
 
-def test_a_single_scene_cannot_be_split(tmp_path: Path) -> None:
+def test_a_folder_without_its_targets_is_told_of(tmp_path: Path) -> None:
+    plant_tree(tmp_path, "gopro")
+    shutil.rmtree(tmp_path / "test" / "GOPR0384_11_00" / "sharp")
+    shutil.rmtree(tmp_path / "train" / "GOPR0374_11_00" / "sharp")
+    for split, sequence in (("test", "GOPR0384_11_00"), ("train", "GOPR0374_11_00")):
+        with pytest.raises(DatasetError) as caught:
+            find_pairs("gopro", tmp_path, split)
+        blur = tmp_path / split / sequence / "blur"
+        told = f"{blur} has no folder of targets, sharp, that fits it; ccnet data check"
+        assert str(caught.value).startswith(told)
+
+
+def test_pictures_of_a_single_sequence_are_split_by_name(tmp_path: Path) -> None:
+    frames = [f"train/GOPR0372_07_00/{kind}/{at}.png" for kind in ("blur", "sharp") for at in "123"]
+    plant(tmp_path, frames)
+    sides = [find_pairs("gopro", tmp_path, split) for split in ("train", "validation")]
+    assert sorted(map(len, sides)) == [1, 2]
+
+
+def test_a_single_target_cannot_be_split(tmp_path: Path) -> None:
     plant(tmp_path, ["hazy/1_1.png", "hazy/1_2.png", "gt/1.png"])
-    with pytest.raises(DatasetError, match="are of one scene, 1, so none can be held out"):
+    with pytest.raises(DatasetError, match="have the same target, so that none can be"):
         find_pairs("reside-indoor", tmp_path, "train")
     assert len(find_pairs("reside-indoor", tmp_path, "train", held_out=0)) == 2
 

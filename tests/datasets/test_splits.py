@@ -63,6 +63,15 @@ def test_the_choice_is_the_same_on_every_machine() -> None:
     assert held_out_scenes(digits, 0.99) == {*digits} - {"5"}, "ef2d127d is the highest"
 
 
+def test_a_single_scene_is_parted_by_target() -> None:
+    pairs = [Pair(str(at), Path(f"{at}.png"), Path(f"t/{at // 2}.png"), "a") for at in range(8)]
+    training, validation = hold_out(pairs, 0.05)
+    assert len(validation) == 2
+    assert not {pair.target for pair in training} & {pair.target for pair in validation}
+    assert hold_out(pairs[:2], 0.05) == (pairs[:2], [])
+    assert hold_out(pairs, 0) == (pairs, [])
+
+
 @pytest.mark.parametrize("scenes", [[], ["only"]])
 def test_of_less_than_two_none_is_chosen(scenes: list[str]) -> None:
     assert held_out_scenes(scenes, 0.5) == set()

@@ -17,7 +17,7 @@ from ccnet.datasets.splits import hold_out
 from ccnet.errors import PictureError
 from ccnet.images import picture_size, read_picture
 
-_AT_ONCE = 256
+_AT_ONCE = 64
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -111,11 +111,12 @@ class DatasetCheck:
         for part, found in self.found.items():
             if not found.pairs:
                 yield Problem(self.path, f"{self.path} holds no pairs for {part}.")
-        if "train" in self.splits and "validation" not in self.splits:
-            alone = (
-                f"All pairs of {self.path} to train on are of one scene, so that none can be held "
-                "out for validation."
-            )
+        whole = self.found.get("train") or self.found.get("all")
+        if whole and "validation" not in self.found and len({p.scene for p in whole.pairs}) == 1:
+            left = "validation looks like the rest"
+            if "validation" not in self.splits:
+                left = "none is held out for validation"
+            alone = f"All pairs of {self.path} to train on are of one scene, so {left}."
             yield Problem(self.path, alone, warning=True)
         first: dict[Path, str] = {}
         for part, found in self.found.items():

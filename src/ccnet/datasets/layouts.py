@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -69,8 +70,8 @@ def find_pairs(
         training, validation = hold_out(pairs, held_out)
         if pairs and held_out and not validation:
             raise DatasetError(
-                f"All pairs of {path} are of one scene, {pairs[0].scene}, so none can be held out "
-                "for validation; add other scenes, or use held_out=0 and another validation set."
+                f"All pairs of {path} have the same target, so that none can be held out for "
+                "validation; add others."
             )
         pairs = training if split == "train" else validation
     if not pairs:
@@ -114,6 +115,8 @@ def find_parts(dataset: str, path: Path, *, targets: Path | None = None) -> Part
     for folder in (path, targets):
         if folder is not None and (fault := disk.listing(folder).fault):
             raise DatasetError(f"{folder} is not a folder that can be read: {fault}.")
+    if targets is not None and path.samefile(targets):
+        raise DatasetError(f"{path} and {targets} are the same folder; folders needs two.")
     if targets is not None:
         stems = layout.targets
         return {"all": partial(pair_folders, disk, path, targets, stems=stems, subfolders=True)}
@@ -161,35 +164,50 @@ def _locate(disk: Disk, dataset: str, layout: Layout, path: Path) -> Parts:
     return next((below[name] for name in usual or below), {})
 
 
-Place = tuple[Path, Path | None, tuple[str, ...]]
-"""A folder of degraded pictures, that of their targets, and what the `*` in a pattern stood for."""
+@dataclass(frozen=True)
+class _Place:
+    """A folder of degraded pictures, and that of their targets, or how it should be called.
+
+    `stars` are what the `*` in the pattern of the first stood for.
+    """
+
+    degraded: Path
+    target: Path | None
+    wanted: str
+    stars: tuple[str, ...]
 
 
 def _parts_in(disk: Disk, layout: Layout, root: Path, within: Path | None = None) -> Parts:
     """Find a layout's folders in a root, only those `within` one of them where that is given."""
     parts: dict[str, Callable[[], Found]] = {}
+    partial_parts: dict[str, Callable[[], Found]] = {}
     for split, ways in layout.splits.items():
         for folders in ways:
             places = _places(disk, layout, folders, root, within)
-            if any(target for _, target, _ in places):
+            if any(place.target for place in places):
                 parts[split] = partial(_read, disk, layout, places)
                 break
+            if places:
+                partial_parts.setdefault(split, partial(_read, disk, layout, places))
+    if parts:  # what has no targets is told of where it is sure what the folder is
+        parts = partial_parts | parts
     if len(parts) > 1:
         parts.pop("all", None)
-    return parts
+    return {part: parts[part] for part in (*SPLITS, "all") if part in parts}
 
 
 def _places(
     disk: Disk, layout: Layout, folders: Folders, root: Path, within: Path | None
-) -> list[Place]:
-    places: list[Place] = []
+) -> list[_Place]:
+    places = []
     for degraded, stars in disk.matching(root, folders.degraded):
         if within is not None and within != degraded and within not in degraded.parents:
             continue
         target = next((path for path, _ in disk.matching(root, folders.target, stars)), None)
         if target == degraded and not _is_mixed(disk, layout, degraded):
             continue
-        places.append((degraded, target, stars))
+        wanted = folders.target.rpartition("/")[2].replace("|", " or ")
+        places.append(_Place(degraded, target, wanted, stars))
     return places
 
 
@@ -199,20 +217,20 @@ def _is_mixed(disk: Disk, layout: Layout, folder: Path) -> bool:
     return any(layout.targets(stem)[0] != stem for stem in stems)
 
 
-def _read(disk: Disk, layout: Layout, places: Sequence[Place]) -> Found:
+def _read(disk: Disk, layout: Layout, places: Sequence[_Place]) -> Found:
     found = Found()
-    for degraded, target, stars in places:
-        if target is None:
-            fault = f"{degraded} has no folder of targets beside it."
-            found.problems.append(Problem(degraded, fault))
+    for place in places:
+        if place.target is None:
+            fault = f"{place.degraded} has no folder of targets, {place.wanted}, that fits it."
+            found.problems.append(Problem(place.degraded, fault))
             continue
         found.add(
             pair_folders(
                 disk,
-                degraded,
-                target,
+                place.degraded,
+                place.target,
                 stems=layout.targets,
-                prefix="".join(f"{star}/" for star in stars),
+                prefix="".join(f"{star}/" for star in place.stars),
                 scene=layout.scene,
                 frame=layout.frame,
             )

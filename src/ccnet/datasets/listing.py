@@ -98,9 +98,10 @@ def _listing(folder: Path) -> Listing:
             for entry in entries:
                 if entry.name.startswith(".") or entry.name.lower() in _IGNORED:
                     continue
-                if entry.is_dir():
+                link = entry.is_symlink()  # which may lead nowhere, and is then told when read
+                if entry.is_dir(follow_symlinks=False) or (link and _is_folder(entry)):
                     folders.append(entry.name)
-                elif is_picture_name(entry.name):
+                elif is_picture_name(entry.name) and (link or entry.is_file()):
                     pictures.append(entry.name)
                 else:
                     others.append(entry.name)
@@ -108,3 +109,10 @@ def _listing(folder: Path) -> Listing:
         reason = getattr(error, "strerror", None) or str(error)
         return Listing(fault=reason.lower())
     return Listing(tuple(sorted(folders)), tuple(sorted(pictures)), tuple(sorted(others)))
+
+
+def _is_folder(link: os.DirEntry[str]) -> bool:
+    try:
+        return link.is_dir()
+    except OSError:  # a link to itself, or into a folder that may not be entered
+        return False

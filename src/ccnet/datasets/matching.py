@@ -11,6 +11,7 @@ from pathlib import Path
 from ccnet.datasets.listing import Disk, Listing
 from ccnet.datasets.naming import folded, stem_of
 from ccnet.datasets.pairs import Pair
+from ccnet.images.formats import NAMES
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def _names(disk: Disk, folder: Path, subfolders: bool, found: Found) -> list[str
             fault = f"{path} cannot be listed: {listing.fault}."
             found.problems.append(Problem(path, fault))
         for name in listing.others:
-            ignored = f"{path / name} is ignored: its name is not that of a picture that is read."
+            ignored = f"{path / name} is left out: it is no file that is called a {NAMES} picture."
             found.problems.append(Problem(path / name, ignored, warning=True))
         names += [way + name for name in listing.pictures]
     return names

@@ -23,10 +23,19 @@ def held_out_scenes(scenes: Iterable[str], share: float) -> set[str]:
 
 
 def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair]]:
-    """Part pairs into those for training and those for validation, which share no scene."""
-    chosen = held_out_scenes((pair.scene for pair in pairs), share) if share else set()
-    training = [pair for pair in pairs if pair.scene not in chosen]
-    return training, [pair for pair in pairs if pair.scene in chosen]
+    """Part pairs into those for training and those for validation, which share no scene.
+
+    Pairs of a single scene, as one video's frames, are parted by target. Where they have but one,
+    and for a share of 0, none is held out.
+    """
+    scenes = [pair.scene for pair in pairs]
+    if len(set(scenes)) == 1:
+        scenes = [pair.target.name for pair in pairs]
+    chosen = held_out_scenes(scenes, share) if share else set()
+    sides: tuple[list[Pair], list[Pair]] = [], []
+    for pair, scene in zip(pairs, scenes, strict=True):
+        sides[scene in chosen].append(pair)
+    return sides
 
 
 def _place(scene: str) -> float:
