@@ -115,9 +115,9 @@ def find_parts(dataset: str, path: Path, *, targets: Path | None = None) -> Part
     for folder in (path, targets):
         if folder is not None and (fault := disk.listing(folder).fault):
             raise DatasetError(f"{folder} is not a folder that can be read: {fault}.")
-    if targets is not None and path.samefile(targets):
-        raise DatasetError(f"{path} and {targets} are the same folder; folders needs two.")
     if targets is not None:
+        if path.samefile(targets):
+            raise DatasetError(f"{path} and {targets} are the same folder; folders needs two.")
         stems = layout.targets
         return {"all": partial(pair_folders, disk, path, targets, stems=stems, subfolders=True)}
     if layout.lists:
