@@ -26,16 +26,24 @@ def evaluate(
     model: Annotated[
         str,
         typer.Argument(
+            metavar="MODEL",
             help="A model's name or task, a file of weights, identity, dark-channel, a TorchScript "
-            "(.pt) or an ONNX file."
+            "(.pt, which is run) or an ONNX file.",
         ),
     ],
     dataset: Annotated[
-        str, typer.Argument(help="A layout: sots-indoor, folders, csv; ccnet data list has all.")
+        str,
+        typer.Argument(
+            metavar="DATASET", help="A layout: sots-indoor, folders, csv; ccnet data list has all."
+        ),
     ],
-    path: Annotated[Path, typer.Argument(help="The dataset's folder, or a CSV file of pairs.")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PATH", help="The dataset's folder, or a CSV file of pairs."),
+    ],
     targets: Annotated[
-        Path | None, typer.Argument(help="The folder of targets, for the layout folders.")
+        Path | None,
+        typer.Argument(metavar="TARGETS", help="The folder of targets, for the layout folders."),
     ] = None,
     split: Annotated[Split, typer.Option(help="Which part of the dataset.")] = Split.test,
     protocol: Annotated[
