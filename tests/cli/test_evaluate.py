@@ -64,7 +64,7 @@ def test_a_model_beside_others_on_good_and_bad_pairs(folders: Path) -> None:
         "worst-and-best.png",
     ]
     assert done.stdout in (output / "report.md").read_text()
-    assert done.stdout.startswith("| protocol | model | PSNR mean |")
+    assert done.stdout.startswith("| protocol | model        | PSNR mean |")
     with (output / "pictures.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 4 * 3

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markdown import Markdown
 
 from ccnet.cli.progress import progress_bar
 
@@ -117,11 +115,7 @@ def evaluate(
             progress=show,
             failed=lambda reason: typer.echo(f"ccnet: {reason}", err=True),
         )
-    console = Console()
-    if console.is_terminal:
-        console.print(Markdown(report.tables()))
-    else:
-        typer.echo(report.tables(), nl=False)
+    typer.echo(report.tables().encode("utf-8", "surrogateescape"), nl=False)
     write_report(report, folder, overwrite=overwrite)
     typer.echo(b"written to " + os.fsencode(folder), err=True)
     if report.measured.left_out:

@@ -33,7 +33,7 @@ def count_macs(network: nn.Module) -> int | None:
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     if not isinstance(network, torch.jit.ScriptModule):
         device = torch.device("meta")
-        network = copy.deepcopy(network).to(device)
+        network = copy.deepcopy(network).to(device).eval()  # CCNet trains by another, dearer way
     batch = torch.zeros(1, 3, SIDE, SIDE, device=device)
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         try:

@@ -205,10 +205,18 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _table(names: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
-    """Draw a Markdown table, its first `left` columns to the left and the others to the right."""
-    rule = ["---"] * left + ["---:"] * (len(names) - left)
-    lines = [names, rule, *([_cell(cell) for cell in row] for row in rows)]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    """Draw a Markdown table that reads well as it is, its columns from `left` on to the right."""
+    lines = [names, *([_cell(cell) for cell in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    drawn = [
+        [cell.ljust(width) for cell, width in zip(line[:left], widths[:left], strict=True)]
+        + [cell.rjust(width) for cell, width in zip(line[left:], widths[left:], strict=True)]
+        for line in lines
+    ]
+    rule = ["-" * width for width in widths[:left]]
+    rule += ["-" * (width - 1) + ":" for width in widths[left:]]
+    drawn.insert(1, rule)
+    return "".join(f"| {' | '.join(line)} |\n" for line in drawn)
 
 
 def _cell(text: str) -> str:
