@@ -65,8 +65,8 @@ def test_the_markdown_has_whole_tables(report: Report) -> None:
     lines = [line.replace("\\|", "") for line in page.splitlines() if line.startswith("|")]
     columns = [line.count("|") for line in lines]
     assert columns == [12] * (2 + 8) + [5] * (2 + 2) + [3] * (2 + 3)
-    assert "1 pictures were left out" in page
-    assert "rgb: 1 pictures are too small for SSIM" in page
+    assert "Left out: 1 of 4 pictures" in page
+    assert "rgb, too small for SSIM: 1 of 3 pictures" in page
     assert "a\\|b" in page
 
 

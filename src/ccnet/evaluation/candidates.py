@@ -38,20 +38,15 @@ class Candidate:
         parameters: How many numbers it has learnt, or None where that is not known.
         macs: Multiplications with addition for 256x256 pixels, or None where that is not known.
         file: Where its weights are, or None.
+        sha256: The checksum of that file when it was loaded.
     """
 
     name: str
     restore: Restore
     parameters: int | None
     macs: int | None
-    file: Path | None
-
-    @property
-    def sha256(self) -> str | None:
-        """The checksum of its file."""
-        if self.file is None:
-            return None
-        return hashlib.sha256(self.file.read_bytes()).hexdigest()
+    file: Path | None = None
+    sha256: str | None = None
 
 
 def open_candidates(
@@ -83,10 +78,16 @@ def _is_file(model: str) -> bool:
 
 def _open(name: str, model: str, device: str, precision: str, tile: str | int) -> Candidate:
     if model in _BASELINES:
-        return Candidate(name, _BASELINES[model], 0, 0 if model == "identity" else None, None)
-    file = find_weights(model)
+        return Candidate(name, _BASELINES[model], 0, 0 if model == "identity" else None)
+    file = Path(model) if model.lower().endswith((".onnx", *RUNNABLE)) else find_weights(model)
+    if not file.is_file():
+        raise WeightsError(f"{file} is {'no file' if file.exists() else 'not there'}.")
+    try:
+        checksum = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
     if file.suffix.lower() == ".onnx":
-        return Candidate(name, _alone(load_onnx(file, device)), None, None, file)
+        return Candidate(name, _alone(load_onnx(file, device)), None, None, file, checksum)
     if holds_torchscript(file):
         if file.suffix.lower() not in RUNNABLE:
             raise WeightsError(
@@ -94,16 +95,16 @@ def _open(name: str, model: str, device: str, precision: str, tile: str | int) -
                 f"it, rename it to {file.stem}.pt."
             )
         program, restore = load_torchscript(file, device)
-        return Candidate(
-            name, _alone(restore), count_parameters(program), count_macs(program), file
-        )
+        cost = count_parameters(program), count_macs(program)
+        return Candidate(name, _alone(restore), *cost, file, checksum)
     network = load_network(model)
     restorer = Restorer(network, device=device, precision=precision, tile=tile)
 
     def restore_tiled(picture: Pixels, progress: Callable[[float], object]) -> Pixels:
         return restorer(picture, progress=progress)
 
-    return Candidate(name, restore_tiled, count_parameters(network), count_macs(network), file)
+    cost = count_parameters(network), count_macs(network)
+    return Candidate(name, restore_tiled, *cost, file, checksum)
 
 
 def _alone(restore: Callable[[Pixels], Pixels]) -> Restore:

@@ -153,25 +153,26 @@ class Report:
         )
 
     def _remarks(self) -> Iterable[str]:
+        pictures = self.summaries[0].pictures
         yield f"Seconds are measured on {self.device}, for restoring alone, after a warm-up."
         for cost in self.costs:
             if cost.tiled:
                 yield (
-                    f"{cost.candidate}: {cost.tiled} pictures were restored in tiles, which is not "
-                    "quite what the whole picture gives; --tile off takes them whole."
+                    f"{cost.candidate}, in tiles: {cost.tiled} of {pictures} pictures, which is "
+                    "not quite what the whole picture gives; --tile off takes them whole."
                 )
         for name, number in {row.protocol: row.without_ssim for row in self.summaries}.items():
             if number:
-                yield f"{name}: {number} pictures are too small for SSIM, and in no mean of it."
+                yield f"{name}, too small for SSIM: {number} of {pictures} pictures."
         for row in self.summaries:
             if row.identical:
                 yield (
-                    f"{row.protocol}, {row.candidate}: {row.identical} pictures came out as their "
-                    f"targets, and count as {HIGHEST_PSNR:g} dB."
+                    f"{row.protocol}, {row.candidate}, as the target: {row.identical} of "
+                    f"{pictures} pictures, which count as {HIGHEST_PSNR:g} dB."
                 )
         if self.measured.left_out:
-            number = len(self.measured.left_out)
-            yield f"{number} pictures were left out; report.json tells why."
+            left_out = len(self.measured.left_out)
+            yield f"Left out: {left_out} of {pictures + left_out} pictures; report.json tells why."
 
 
 def check_output(folder: Path, *, overwrite: bool) -> None:
