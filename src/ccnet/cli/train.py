@@ -23,8 +23,10 @@ def train(
     FOLDER holds clean photographs and VAL.txt, which names those to validate on. Ctrl-C saves a
     checkpoint and stops.
     """
+    from ccnet.training.processes import rank
     from ccnet.training.recipe_files import load_recipe
     from ccnet.training.run import train_recipe
 
     weights = train_recipe(load_recipe(recipe, overrides or ()), resume=resume)
-    typer.echo(os.fsencode(weights))
+    if rank() == 0:
+        typer.echo(os.fsencode(weights))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -64,7 +65,7 @@ class PairCrops(Dataset[Batch | PictureError]):
 class PairBatches:
     """Training batches of pairs on disk for `steps` steps, decoded by `workers` processes.
 
-    Yields this process's parts. As `CropBatches` it goes on where its `state_dict` says. Raises
+    There are never more of these than processors. Yields this process's parts. As `CropBatches` it goes on where its `state_dict` says. Raises
     `PictureError` where a picture cannot be read.
     """
 
@@ -81,7 +82,7 @@ class PairBatches:
         self.crops = PairCrops(pairs, size=share.size, crop=crop, seed=seed)
         self.steps = steps
         self.share = share
-        self.workers = workers
+        self.workers = min(workers, _processors())
         self._position = 0
 
     def __len__(self) -> int:
@@ -146,6 +147,13 @@ def grown(picture: Tensor, side: int) -> Tensor:
     mode = "reflect" if min(height, width) > 1 else "symmetric"
     padded = np.pad(picture.numpy(), ((0, 0), (0, below), (0, right)), mode=mode)  # type: ignore[call-overload]
     return torch.from_numpy(padded)
+
+
+def _processors() -> int:
+    """How many this process may use."""
+    # Only Linux can keep a process to some of them.
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _use_one_thread(_worker: int) -> None:

@@ -34,6 +34,8 @@ class WeightsExport(Callback):
     def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
+        if not trainer.is_global_zero:
+            return
         assert isinstance(pl_module, RestorationModule)
         scores = {
             name: f"{float(score):.3f}"

@@ -30,6 +30,10 @@ DEGRADATIONS: dict[str, Degradation] = {"dehaze": add_haze}
 QUICKSTART = "ccnet:quickstart"
 """What `photos` says for the few photographs in the package."""
 
+MOST_DRAWS = 20
+MOST_PICTURES = 1_000_000
+"""More than validate, so that no two photographs share a stream."""
+
 ValidationPairs = Dataset[tuple[Tensor, Tensor]]
 """Pairs (degraded, clean), float32 (3, H, W) in [0, 1] of one size."""
 
@@ -59,16 +63,26 @@ class CleanPictures:
     def validation_pairs(self, recipe: Recipe) -> ValidationPairs:
         """Pair each photograph's degraded centre with the clean one.
 
-        Each photograph has a random stream of its own, made on the host, so that every run on
+        Each photograph has random streams of its own, drawn on the host, so that every run on
         every device is validated on the same pictures.
         """
         photographs = Photographs.read(self.validation, long_side=recipe.long_side)
         clean = photographs.centre_crops(recipe.validation_crop)
-        degraded = [
-            self.degrade(picture[None], seeded_generator(0, stream=VALIDATING, index=index))
-            for index, picture in enumerate(clean)
-        ]
+        degraded = [self._degraded(picture[None], index) for index, picture in enumerate(clean)]
         return TensorDataset(torch.cat(degraded), clean)  # type: ignore[return-value]
+
+    def _degraded(self, clean: Tensor, index: int) -> Tensor:
+        """Degrade for validation, and again where chance would leave the picture as it is.
+
+        Clean pictures are validated by themselves; here their PSNR without bound would be most of
+        the mean.
+        """
+        for draw in range(MOST_DRAWS):
+            generator = seeded_generator(0, stream=VALIDATING, index=index + draw * MOST_PICTURES)
+            degraded = self.degrade(clean, generator)
+            if not torch.equal(degraded, clean):
+                break
+        return degraded
 
 
 @dataclass(frozen=True)

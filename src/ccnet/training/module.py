@@ -201,7 +201,7 @@ class RestorationModule(lightning.LightningModule):
                 "clean_psnr": psnr(self.average(clean), clean),
             }
         for name, score in scores.items():
-            self.log(f"validation/{name}", score.mean(), batch_size=len(clean))
+            self.log(f"validation/{name}", score.mean(), batch_size=len(clean), sync_dist=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["seconds"] = self.seconds

@@ -24,6 +24,7 @@ from ccnet.training.checkpoints import WholeCheckpoints
 from ccnet.training.data import find_pictures
 from ccnet.training.module import RestorationModule
 from ccnet.training.pictures import PicturesReport
+from ccnet.training.processes import processes, processes_here, rank
 from ccnet.training.progress import ProgressReport
 from ccnet.training.recipe import NetworkRecipe, Recipe
 from ccnet.training.recipe_files import load_recipe
@@ -138,21 +139,19 @@ def checkpoint_to_resume(recipe: Recipe) -> Path:
 
 
 def share_of(recipe: Recipe) -> Share:
-    """Find out how many processes train, and what this one takes of each step.
-
-    torchrun says so in the environment; else Lightning starts `devices` processes, and says to
-    each of them but the first which one it is. Raises `UsageError` where they cannot share.
-    """
-    launched = torch.distributed.is_torchelastic_launched()
-    processes = int(os.environ["WORLD_SIZE"]) if launched else recipe.devices
-    rank = int(os.environ.get("RANK" if launched else "LOCAL_RANK", 0))
-    share = Share(recipe.batch, passes=recipe.accumulate, processes=processes, rank=rank)
+    """Find out what this process takes of each step; raises `UsageError` where none can be."""
+    share = Share(
+        recipe.batch,
+        passes=recipe.accumulate,
+        processes=processes(recipe.devices),
+        rank=rank(),
+    )
     if recipe.batch % share.parts:
         raise UsageError(
-            f"batch={recipe.batch} cannot be shared by {processes} processes in "
+            f"batch={recipe.batch} cannot be shared by {share.processes} processes in "
             f"{recipe.accumulate} passes; make it a multiple of {share.parts}."
         )
-    if processes > 1 and recipe.minutes is not None:
+    if share.processes > 1 and recipe.minutes is not None:
         raise UsageError("minutes= needs a single process, for clocks differ; give steps= instead.")
     return share
 
@@ -181,12 +180,11 @@ def make_trainer(
         enable_version_counter=False,
     )
     last = ModelCheckpoint(recipe.output, filename="last", enable_version_counter=False)
-    launched = torch.distributed.is_torchelastic_launched()
-    local = int(os.environ["LOCAL_WORLD_SIZE"]) if launched else recipe.devices
+    here = processes_here(recipe.devices)
     return lightning.Trainer(
         accelerator=recipe.device,
-        devices=local,
-        num_nodes=share.processes // local,
+        devices=here,
+        num_nodes=share.processes // here,
         strategy="ddp" if share.processes > 1 else "auto",
         plugins=[WholeCheckpoints()],
         max_steps=steps,
@@ -218,7 +216,8 @@ def facts_of(recipe: Recipe) -> dict[str, str]:
 
 def quieten_lightning() -> None:
     """Keep back what Lightning says of devices that are not there, of products, and of itself."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for part in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(part).setLevel(logging.WARNING)
     for message in (
         "Checkpoint directory .* exists",
         ".*val_dataloader.* does not have many workers",
