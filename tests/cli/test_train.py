@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from ccnet.cli.train import train
 from ccnet.errors import UsageError
 from ccnet.training import run
-from ccnet.training.recipe import Recipe
+from ccnet.training.recipe import NetworkRecipe, Recipe
 
 APP = typer.Typer()
 APP.command()(train)
@@ -32,7 +32,7 @@ def test_recipe_with_values_laid_over_it_is_run(monkeypatch: pytest.MonkeyPatch)
     ((recipe, resume),) = asked
     assert resume
     assert (recipe.name, recipe.photos, recipe.steps) == ("dehaze-small", Path("here"), 5)
-    assert recipe.network.width == 8
+    assert recipe.network == NetworkRecipe(8, 2)
 
 
 def test_mistyped_key_is_refused() -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ccnet.datasets.batches import Batch
 from ccnet.network import CCNet
+from ccnet.training.loss import Loss
 from ccnet.training.module import RestorationModule
 from ccnet.training.progress import ProgressReport
 
@@ -29,7 +30,7 @@ def said_at_step_50(minutes: float | None, *, terminal: bool) -> str:
     module = RestorationModule(
         CCNet(width=2, modules=1), unchanged, names=lambda _: [], steps=2000, minutes=minutes
     )
-    module.last_loss = torch.tensor(0.25)
+    module.last_loss = Loss(torch.tensor(0.25), torch.tensor(0.1), torch.tensor(1.5))
     state = SimpleNamespace(global_step=0, max_steps=2000, accumulate_grad_batches=2)
     trainer = cast(lightning.Trainer, state)
     report.on_train_start(trainer, module)

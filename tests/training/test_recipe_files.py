@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import yaml
 
 from ccnet.errors import UsageError
+from ccnet.training.data import CleanPictures, find_pictures
+from ccnet.training.recipe import NetworkRecipe
 from ccnet.training.recipe_files import load_recipe, recipe_text, shipped_recipes
 
 
@@ -20,8 +24,7 @@ def test_shipped_recipes_are_whole_but_for_the_photographs(name: str) -> None:
 
 
 def test_published_network_is_the_published_size() -> None:
-    network = load_recipe("dehaze", ["photos=here"]).network
-    assert (network.width, network.modules) == (40, 4)
+    assert load_recipe("dehaze", ["photos=here"]).network == NetworkRecipe(40, 4)
 
 
 def test_values_are_laid_over_and_typed() -> None:
@@ -30,7 +33,7 @@ def test_values_are_laid_over_and_typed() -> None:
         ["photos=~/x", "network.width=8", "rate=3e-5", "minutes=90", "compile=no", "name=a=b"],
     )
     assert recipe.photos == Path.home() / "x"
-    assert (recipe.network.width, recipe.network.modules) == (8, 2)
+    assert recipe.network == NetworkRecipe(8, 2)
     assert recipe.rate == 3e-5
     assert recipe.minutes == 90.0
     assert recipe.compile is False
@@ -129,3 +132,64 @@ def test_recipe_text_is_plain_yaml() -> None:
     values = yaml.safe_load(recipe_text(recipe))
     assert values["network"]["strips"] == [11, 7]
     assert values["photos"] == "here"
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "modules", "dataset", "epochs", "batch", "clip", "warmup"),
+    [
+        ("dehaze-indoor", 40, 4, "reside-indoor", 300, 4, 0.001, 3),
+        ("dehaze-outdoor", 40, 4, "reside-outdoor", 30, 8, 0.01, 1),
+        ("desnow-csd", 36, 6, "csd", 800, 4, 0.001, 3),
+        ("deblur-gopro", 36, 16, "gopro", 3000, 4, 0.01, 3),
+        ("deblur-rsblur", 36, 16, "rsblur", 710, 4, 0.01, 3),
+    ],
+)
+def test_published_rows_are_trained_as_published(
+    name: str,
+    width: int,
+    modules: int,
+    dataset: str,
+    epochs: int,
+    batch: int,
+    clip: float,
+    warmup: int,
+) -> None:
+    recipe = load_recipe(name, ["path=there"])
+    assert recipe.network == NetworkRecipe(width, modules)
+    found = (recipe.dataset, recipe.epochs, recipe.batch, recipe.clip, recipe.warmup)
+    assert found == (dataset, epochs, batch, clip, warmup)
+    assert (recipe.crop, recipe.rate, recipe.average_decay) == (256, 1e-4, 0)
+    assert recipe.task == name.partition("-")[0]
+
+
+def test_every_shipped_recipe_says_where_its_results_go() -> None:
+    for name in shipped_recipes():
+        values = yaml.safe_load((files("ccnet.training") / "recipes" / f"{name}.yaml").read_text())
+        data = [] if {"photos", "dataset", "base"} & values.keys() else ["photos=here"]
+        if values.get("base") == "ablation":
+            data = ["photos=here"]
+        elif "dataset" in values or "base" in values:
+            data = ["path=there"]
+        recipe = load_recipe(name, data)
+        assert str(recipe.output).startswith("runs/")
+        assert recipe.name in (name, "finetuned")
+
+
+def test_a_recipe_holds_what_differs_from_its_base(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("base: dehaze-small\nname: mine\nnetwork: {modules: 3}\nphotos: here\n")
+    recipe = load_recipe(str(path), ["network.depthwise=5"])
+    assert recipe.network == NetworkRecipe(16, 3, depthwise=5)
+    assert (recipe.name, recipe.steps) == ("mine", 20_000)
+    path.write_text("base: mine\n")
+    with pytest.raises(UsageError, match="base=mine must be one of ablation, "):
+        load_recipe(str(path))
+
+
+def test_the_quickstart_s_photographs_come_with_the_package(tmp_path: Path) -> None:
+    recipe = load_recipe("quickstart", [f"output={tmp_path}", "steps=1", "network.width=2"])
+    pictures = find_pictures(recipe)
+    assert isinstance(pictures, CleanPictures)
+    names = {path.name for path in (*pictures.training, *pictures.validation)}
+    sources = (pictures.training[0].parent / "SOURCES.md").read_text()
+    assert names == set(re.findall(r"`(\w+\.jpg)`", sources))

@@ -31,6 +31,8 @@ from ccnet.training.recipe_files import load_recipe
 from ccnet.training.schedule import learning_rate
 from ccnet.weights.files import read_network
 
+from .conftest import assert_same_state
+
 STEPS = 6
 
 SHIPPED_DEGRADATIONS = dict(data.DEGRADATIONS)
@@ -80,21 +82,6 @@ def tiny(photos: Path, output: Path, *overrides: str) -> Recipe:
 
 def tensors_of(path: Path) -> dict[str, Tensor]:
     return dict(read_network(path).state_dict())
-
-
-def assert_same_state(folder: Path, reference: Path) -> None:
-    """Weights, their average and the optimizer's state are equal to the last bit."""
-    ours, expected = (
-        torch.load(path / "last.ckpt", weights_only=True) for path in (folder, reference)
-    )
-    assert ours["global_step"] == expected["global_step"]
-    torch.testing.assert_close(ours["state_dict"], expected["state_dict"], rtol=0, atol=0)
-    torch.testing.assert_close(
-        ours["optimizer_states"][0]["state"],
-        expected["optimizer_states"][0]["state"],
-        rtol=0,
-        atol=0,
-    )
 
 
 def on_call(number: int, act: Callable[[Tensor], Tensor]) -> Degradation:
@@ -148,8 +135,11 @@ def test_records_recipe_versions_and_curves(whole_run: Path, photos: Path) -> No
     for name in ("psnr", "input_psnr", "clean_psnr"):
         steps = [event.step for event in curves.Scalars(f"validation/{name}")]
         assert [step + 1 for step in steps] == [3, 6]
-    assert [event.step + 1 for event in curves.Scalars("train/loss")] == [STEPS]
-    assert [event.step + 1 for event in curves.Scalars("train/rate")] == [STEPS]
+    last = {}
+    for name in ("total", "content", "frequency", "rate"):
+        ((last[name], step),) = [(e.value, e.step) for e in curves.Scalars(f"train/{name}")]
+        assert step + 1 == STEPS
+    assert last["total"] == pytest.approx(last["content"] + 0.1 * last["frequency"], rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -260,15 +250,17 @@ def test_learns_to_undo_what_the_task_says(
     assert 3 < float(metadata["validation/input_psnr"]) < 40, "validated on hazy pictures"
 
 
-def test_loss_that_is_not_finite_stops_with_the_step(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("validate_every", [2, 100])
+def test_loss_that_is_not_finite_stops_with_the_step_and_its_pictures(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validate_every: int
 ) -> None:
     monkeypatch.setitem(data.DEGRADATIONS, "dehaze", on_call(2, lambda x: x * float("nan")))
     with pytest.raises(
         CCNetError, match=r"not finite at step 2, which saw (a|b|a\.png, b)\.png; look"
     ):
-        run.train_recipe(tiny(photos, tmp_path, "validate_every=100"))
+        run.train_recipe(tiny(photos, tmp_path, f"validate_every={validate_every}"))
     assert not (tmp_path / "last.ckpt").exists()
+    assert not (tmp_path / "weights.safetensors").exists()
 
 
 def test_refuses_to_overwrite_or_to_resume_what_is_not_there(

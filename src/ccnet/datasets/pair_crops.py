@@ -65,8 +65,8 @@ class PairCrops(Dataset[Batch | PictureError]):
 class PairBatches:
     """Training batches of pairs on disk for `steps` steps, decoded by `workers` processes.
 
-    There are never more of these than processors. Yields this process's parts. As `CropBatches` it goes on where its `state_dict` says. Raises
-    `PictureError` where a picture cannot be read.
+    There are never more of these than processors. Yields this process's parts. As `CropBatches` it
+    goes on where its `state_dict` says. Raises `PictureError` where a picture cannot be read.
     """
 
     def __init__(

@@ -93,6 +93,8 @@ class CheckpointOnStop(Callback):
         if trainer.world_size > 1 and trainer.global_step % ASK_EVERY:
             return
         if trainer.strategy.reduce_boolean_decision(self._asked, all=False):
+            assert isinstance(pl_module, RestorationModule)
+            pl_module.check_loss()
             trainer.save_checkpoint(self.path)
             raise InterruptedTrainingError(
                 f"Stopped after step {trainer.global_step}; go on from {self.path} with --resume."

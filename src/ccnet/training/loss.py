@@ -7,6 +7,7 @@ Source: Hao et al., arXiv 2412.11008; held against the published code in
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -37,8 +38,16 @@ def frequency_loss(outputs: Sequence[Tensor], targets: Sequence[Tensor]) -> Tens
     return torch.stack([torch.view_as_real(spectrum).abs().mean() for spectrum in spectra]).sum()
 
 
-def restoration_loss(outputs: Sequence[Tensor], target: Tensor) -> Tensor:
-    """The loss of (quarter, half, full) outputs against `target` (N, 3, H, W): a scalar.
+class Loss(NamedTuple):
+    """The training loss, `total`, and the two it is made of: scalars."""
+
+    total: Tensor
+    content: Tensor
+    frequency: Tensor
+
+
+def restoration_loss(outputs: Sequence[Tensor], target: Tensor) -> Loss:
+    """The loss of (quarter, half, full) outputs against `target` (N, 3, H, W).
 
     Computed in float32 whatever the outputs are and also under autocast: a spectrum's largest
     number is H·W times the mean, where half precision has lost all detail.
@@ -46,4 +55,6 @@ def restoration_loss(outputs: Sequence[Tensor], target: Tensor) -> Tensor:
     with torch.autocast(target.device.type, enabled=False):
         targets = target_pyramid(target.float())
         outputs = [output.float() for output in outputs]
-        return content_loss(outputs, targets) + FREQUENCY_WEIGHT * frequency_loss(outputs, targets)
+        content = content_loss(outputs, targets)
+        frequency = frequency_loss(outputs, targets)
+        return Loss(content + FREQUENCY_WEIGHT * frequency, content, frequency)

@@ -20,7 +20,7 @@ from ccnet.degradation.light import vary_light
 from ccnet.errors import CCNetError
 from ccnet.network import CCNet
 from ccnet.training.average import decay_at, update_average
-from ccnet.training.loss import restoration_loss
+from ccnet.training.loss import Loss, restoration_loss
 from ccnet.training.schedule import learning_rate
 
 Degradation = Callable[[Tensor, torch.Generator], Tensor]
@@ -93,7 +93,7 @@ class RestorationModule(lightning.LightningModule):
             self._pyramid = torch.compile(self._pyramid)
         self._seconds_before = 0.0
         self._started = time.monotonic()
-        self.last_loss = torch.tensor(0.0)
+        self.last_loss = Loss(*torch.zeros(3))
         self._first_failure = torch.tensor(-1)
 
     @property
@@ -131,8 +131,8 @@ class RestorationModule(lightning.LightningModule):
         degraded, clean = self._pair(batch)
         outputs = self._pyramid(degraded.contiguous(memory_format=torch.channels_last))
         loss = restoration_loss(outputs, clean)
-        self._watch(loss.detach(), self.global_step)
-        return loss
+        self._watch(Loss(*(part.detach() for part in loss)), self.global_step)
+        return loss.total
 
     def _pair(self, batch: Batch) -> tuple[Tensor, Tensor]:
         if batch.degraded is not None:
@@ -146,13 +146,13 @@ class RestorationModule(lightning.LightningModule):
             clean = vary_light(batch.clean, generator)
             return self.degrade(clean, generator), clean
 
-    def _watch(self, loss: Tensor, step: int) -> None:
+    def _watch(self, loss: Loss, step: int) -> None:
         """Note on the device at which step the loss first is not finite.
 
         Asking the device for it is left to `check_loss`, which makes the host wait.
         """
         self.last_loss = loss
-        failed = ~loss.isfinite() & (self._first_failure < 0)
+        failed = ~loss.total.isfinite() & (self._first_failure < 0)
         self._first_failure = torch.where(failed, step, self._first_failure)
 
     def check_loss(self) -> None:
@@ -183,7 +183,8 @@ class RestorationModule(lightning.LightningModule):
         ending = self.global_step >= self.steps or self._time_spent >= 1
         if ending or self.global_step % LOG_EVERY == 0:
             self.check_loss()
-            self.log("train/loss", self.last_loss, batch_size=1, sync_dist=True)
+            for name, part in self.last_loss._asdict().items():
+                self.log(f"train/{name}", part, batch_size=1, sync_dist=True)
             self.log("train/rate", self.trainer.optimizers[0].param_groups[0]["lr"], batch_size=1)
         self.trainer.should_stop |= ending
 

@@ -70,8 +70,8 @@ class ProgressReport(Callback):
         pace = (self._since[1] - since_time) / max(1, step - since_step)
         limit = f" of {pl_module.minutes:g}" if pl_module.minutes else ""
         report = (
-            f"loss {float(pl_module.last_loss):.4f}  rate {pl_module.rate:.2e}  {pace:.2f} s/step  "
-            f"{pl_module.seconds / 60:.1f}{limit} min"
+            f"loss {float(pl_module.last_loss.total):.4f}  rate {pl_module.rate:.2e}  "
+            f"{pace:.2f} s/step  {pl_module.seconds / 60:.1f}{limit} min"
         )
         self._bar.update(self._task, description=report)
         if not self.console.is_terminal:
