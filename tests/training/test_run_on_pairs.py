@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import shutil
@@ -18,6 +19,7 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.summary.writer.record_writer import RecordWriter
 
 from ccnet.errors import CCNetError, PictureError, UsageError, WeightsError
 from ccnet.network import CCNet
@@ -198,6 +200,22 @@ def test_a_checkpoint_that_cannot_be_written_leaves_the_one_before(
         train_recipe(on_pairs(tmp_path / "run"), resume=True)
     assert (tmp_path / "run" / "last.ckpt").read_bytes() == content
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == before
+
+
+def test_a_log_that_cannot_be_written_stops_with_a_sentence(
+    on_pairs: OnPairs,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    train_recipe(on_pairs(tmp_path / "run", "steps=3"))
+    monkeypatch.setattr(RecordWriter, "write", fail)
+    with pytest.raises(CCNetError, match=r"log in .*run cannot be written: no space left .*resume"):
+        train_recipe(on_pairs(tmp_path / "run"), resume=True)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("length", [0, 100, 100_000])

@@ -6,7 +6,10 @@ import dataclasses
 import logging
 import math
 import os
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import lightning
@@ -17,7 +20,7 @@ from rich.console import Console
 from torch.utils.data import DataLoader
 
 from ccnet.datasets.batches import Share
-from ccnet.errors import UsageError
+from ccnet.errors import CCNetError, UsageError
 from ccnet.network import CCNet
 from ccnet.training.callbacks import CheckpointOnStop, WeightsExport
 from ccnet.training.checkpoints import WholeCheckpoints
@@ -97,7 +100,8 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
             highlight=False,
             soft_wrap=True,
         )
-        trainer.fit(module, batches, DataLoader(pairs), ckpt_path=checkpoint)
+        with disk_errors_told(recipe.output):
+            trainer.fit(module, batches, DataLoader(pairs), ckpt_path=checkpoint)
     return weights
 
 
@@ -202,6 +206,26 @@ def make_trainer(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+@contextmanager
+def disk_errors_told(folder: Path) -> Iterator[None]:
+    """Tell in one sentence that the log in `folder` cannot be written.
+
+    It is written by a thread, which would print a traceback before the run hears of it.
+    """
+    hook = threading.excepthook
+    threading.excepthook = lambda told: isinstance(told.exc_value, OSError) or hook(told)
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise CCNetError(
+            f"The log in {folder} cannot be written: {reason}; the last checkpoint is whole, go on "
+            "with --resume."
+        ) from error
+    finally:
+        threading.excepthook = hook
 
 
 def facts_of(recipe: Recipe) -> dict[str, str]:
