@@ -11,7 +11,7 @@ import pytest
 from ccnet.datasets.layouts import LAYOUTS, SPLITS, find_pairs
 from ccnet.errors import DatasetError, UsageError
 
-from .trees import TREES, plant, plant_tree
+from .trees import SNOW100K_TEST, TREES, plant, plant_tree
 
 # Per copy: names by split (for training and validation together where the dataset splits neither),
 # and what the target of each is called.
@@ -66,7 +66,11 @@ EXPECTED = {
     ),
     "snow100k-unpacked": (
         {"test": 1},
-        {"Snow100K-L/a_01": "media/jdway/GameSSD/overlapping/test/Snow100K-L/gt/a_01.jpg"},
+        {"Snow100K-L/a_01": f"{SNOW100K_TEST}/Snow100K-L/gt/a_01.jpg"},
+    ),
+    "snow100k-archive": (
+        {"training": 2, "test": 1},
+        {"Snow100K-L/a_01": f"Snow100K-testset/{SNOW100K_TEST}/Snow100K-L/gt/a_01.jpg"},
     ),
     "dense-haze": ({"train": 3, "validation": 2, "test": 2}, {"09_hazy": "GT/09_GT.png"}),
     "nh-haze": ({"train": 2, "validation": 1, "test": 1}, {"55_hazy": "55_GT.png"}),
@@ -161,7 +165,7 @@ def test_a_split_by_its_own_folder_is_that_split_alone(
     dataset, path = TREES[tree][0], plant_tree(tmp_path, tree)
     assert find_pairs(dataset, path / way, split) == find_pairs(dataset, path, split)
     if split != "test":
-        with pytest.raises(DatasetError, match="has no split test"):
+        with pytest.raises(DatasetError, match=r"no split test, only .*validation\.$"):
             find_pairs(dataset, path / way, "test")
     monkeypatch.chdir(path / way)
     here = find_pairs(dataset, Path(), split)
@@ -192,6 +196,51 @@ def test_what_several_folders_could_be_is_asked_for(tmp_path: Path) -> None:
         plant_tree(tmp_path / name, "gopro")
     with pytest.raises(DatasetError, match=r"look like gopro, first and second; name the one"):
         find_pairs("gopro", tmp_path, "train")
+
+
+@pytest.mark.parametrize(
+    ("tree", "place", "dataset", "named"),
+    [
+        ("sots-indoor", "SOTS/indoor", "sots-outdoor", "sots-indoor"),
+        ("sots-indoor", "SOTS/indoor/hazy", "sots-outdoor", "sots-indoor"),
+        ("sots-indoor", "SOTS", "reside-indoor", "sots-indoor"),
+        ("its", "ITS", "sots-indoor", "reside-indoor"),
+        ("its", "ITS/hazy", "reside-outdoor", "reside-indoor"),
+        ("csd", "CSD", "srrs", "csd"),
+        ("gopro-flat", "GoPro", "hide", "gopro"),
+        ("nh-haze", "NH-HAZE", "dense-haze", "nh-haze"),
+        ("csd", "CSD", "rsblur", "csd"),
+    ],
+)
+def test_another_dataset_is_refused_though_it_looks_the_same(
+    tree: str, place: str, dataset: str, named: str, tmp_path: Path
+) -> None:
+    plant_tree(tmp_path / place.partition("/")[0], tree)
+    if dataset == "rsblur":
+        plant_tree(tmp_path, "rsblur")  # its lists count for the folders beside them
+    with pytest.raises(DatasetError, match=f"is by its name {named} and not {dataset}; name"):
+        find_pairs(dataset, tmp_path / place, "test")
+
+
+def test_another_dataset_is_no_choice_beside_the_one_meant(tmp_path: Path) -> None:
+    plant_tree(tmp_path / "ITS", "its")
+    with pytest.raises(DatasetError, match="ITS is by its name reside-indoor"):
+        find_pairs("sots-indoor", tmp_path, "test")
+    plant_tree(tmp_path / "renamed", "sots-nyuhaze500")
+    assert len(find_pairs("sots-indoor", tmp_path, "test")) == 2
+
+
+def test_only_case_apart_is_told_of_where_it_is_used(tmp_path: Path) -> None:
+    plant_tree(tmp_path, "csd")
+    for twin in ("test", "Test/snow", "PHOTOS", "photos"):
+        (tmp_path / twin).mkdir()
+    if len(list(tmp_path.iterdir())) < 5:
+        pytest.skip("upper and lower case are the same here")
+    with pytest.raises(
+        DatasetError, match=r"Test.snow differs from .*Test.Snow in case alone.* 2 "
+    ):
+        find_pairs("csd", tmp_path, "test")
+    assert find_pairs("csd", tmp_path, "train")
 
 
 def test_case_and_clutter_do_not_matter(tmp_path: Path) -> None:
@@ -268,6 +317,7 @@ def test_one_folder_is_not_two(tmp_path: Path) -> None:
     ("arguments", "told"),
     [
         (("goprow", "set", "test"), r"goprow is no dataset; did you mean gopro\?"),
+        (("SOTS", "set", "test"), r"no dataset; did you mean sots-indoor or sots-outdoor\?"),
         (("gopro", "set", "tset"), "split=tset is none of train, validation, test"),
         (("gopro", "gone", "test"), r"gone is not a folder that can be read: no such file"),
         (("gopro", "set/notes.txt", "test"), "is not a folder that can be read: not a directory"),

@@ -15,6 +15,9 @@ _FORMATS = {".jpg": "JPEG", ".png": "PNG", ".tif": "TIFF"}
 _RSBLUR = ["0001/000001", "0001/000002", "0002/000021", "0003/000041", "0004/000061"]
 
 
+SNOW100K_TEST = "media/jdway/GameSSD/overlapping/test"
+
+
 def _both(way: str, degraded: str, target: str, names: Iterable[str]) -> list[str]:
     return [f"{way}{folder}/{name}" for folder in (degraded, target) for name in names]
 
@@ -129,7 +132,12 @@ TREES: dict[str, tuple[str, list[str]]] = {
     ),
     "snow100k-unpacked": (
         "snow100k",
-        _both("media/jdway/GameSSD/overlapping/test/Snow100K-L/", "synthetic", "gt", ["a_01.jpg"]),
+        _both(f"{SNOW100K_TEST}/Snow100K-L/", "synthetic", "gt", ["a_01.jpg"]),
+    ),
+    "snow100k-archive": (
+        "snow100k",
+        _both("Snow100K-training/all/", "synthetic", "gt", ["b_02.jpg", "c_03.jpg"])
+        + _both(f"Snow100K-testset/{SNOW100K_TEST}/Snow100K-L/", "synthetic", "gt", ["a_01.jpg"]),
     ),
     "dense-haze": (
         "dense-haze",

@@ -41,7 +41,8 @@ class Layout:
             with the same target are a scene.
         numbered: Splits by the number that names begin with, of pairs in "all".
         lists: Files that list a split's pairs, target first, one pair a line.
-        folders: What its folder is usually called, in lower case, to tell it from its neighbours.
+        folders: What its folder is usually called, in lower case, to tell it from others that may
+            look the same.
         frame: Pixels that a target can have more on each side.
         note: What else to know, in whole sentences.
     """
@@ -80,6 +81,8 @@ _HAZE_PAIRS = {
     **_in_splits("hazy|haze", "gt", "train", "test"),
     "all": (Folders("hazy|haze", "gt"), Folders(".", ".")),
 }
+
+_SNOW100K_ARCHIVE = "media/jdway/gamessd/overlapping/test/"
 
 LAYOUTS: dict[str, Layout] = {
     "reside-indoor": Layout(
@@ -249,13 +252,11 @@ LAYOUTS: dict[str, Layout] = {
             ),
             "validation": (Folders(f"{_VALIDATION}/synthetic", f"{_VALIDATION}/gt"),),
             "test": (
-                Folders("snow100k-testset/snow100k-[sml]/synthetic", "snow100k-testset/*/gt"),
-                Folders(
-                    "media/jdway/gamessd/overlapping/test/snow100k-[sml]/synthetic",
-                    "media/jdway/gamessd/overlapping/test/*/gt",
+                *(
+                    Folders(f"{unpacked}snow100k-[sml]/synthetic", f"{unpacked}*/gt")
+                    for place in ("snow100k-testset/", "")
+                    for unpacked in (f"{place}{_SNOW100K_ARCHIVE}", f"{place}test/", place)
                 ),
-                Folders("test/snow100k-[sml]/synthetic", "test/*/gt"),
-                Folders("snow100k-[sml]/synthetic", "*/gt"),
                 Folders("test/synthetic", "test/gt"),
                 Folders("test2000|test/snow", "test2000|test/gt"),
             ),
@@ -272,7 +273,7 @@ LAYOUTS: dict[str, Layout] = {
         splits=_HAZE_PAIRS,
         targets=gt_for_hazy,
         numbered=_NTIRE,
-        folders=("dense-haze", "dense_haze", "densehaze"),
+        folders=("dense-haze", "dense_haze", "densehaze", "dense_haze_ntire19"),
         note="As in NTIRE 2019, 46 to 50 are validation and 51 to 55 are test.",
     ),
     "nh-haze": Layout(

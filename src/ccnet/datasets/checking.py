@@ -110,7 +110,8 @@ class DatasetCheck:
     def _of_splits(self) -> Iterator[Problem]:
         for part, found in self.found.items():
             if not found.pairs:
-                yield Problem(self.path, f"{self.path} holds no pairs for {part}.")
+                split = "" if part == "all" else f" for {part}"
+                yield Problem(self.path, f"{self.path} holds no pairs{split}.")
         whole = self.found.get("train") or self.found.get("all")
         if whole and "validation" not in self.found and len({p.scene for p in whole.pairs}) == 1:
             left = "validation looks like the rest"

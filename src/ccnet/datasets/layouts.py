@@ -56,7 +56,8 @@ def find_pairs(
     parts = find_parts(dataset, path, targets=targets)
     part = _part_of(parts, split)
     if part is None:
-        raise DatasetError(f"{dataset} in {path} has no split {split}, only {' and '.join(parts)}.")
+        there = " and ".join(other for other in SPLITS if _part_of(parts, other))
+        raise DatasetError(f"{dataset} in {path} has no split {split}, only {there}.")
     found = parts[part]()
     faults = [problem for problem in found.problems if not problem.warning]
     if faults:
@@ -88,8 +89,8 @@ def find_layout(dataset: str) -> Layout:
     """Look up a dataset by name. Raises DatasetError, with the nearest name there is."""
     if dataset in LAYOUTS:
         return LAYOUTS[dataset]
-    close = difflib.get_close_matches(dataset.lower(), LAYOUTS, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"use {', '.join(LAYOUTS)}."
+    close = _called(dataset) or difflib.get_close_matches(dataset.lower(), LAYOUTS, n=1)
+    hint = f"did you mean {' or '.join(close)}?" if close else f"use {', '.join(LAYOUTS)}."
     raise DatasetError(f"{dataset} is no dataset; {hint}")
 
 
@@ -121,6 +122,7 @@ def find_parts(dataset: str, path: Path, *, targets: Path | None = None) -> Part
         stems = layout.targets
         return {"all": partial(pair_folders, disk, path, targets, stems=stems, subfolders=True)}
     if layout.lists:
+        _refuse_other(dataset, Path(os.path.abspath(path)))  # noqa: PTH100 - as in _locate
         parts: Parts = {
             split: partial(read_list, file, path, layout.scene)
             for split, file in find_lists(disk, path, layout.lists).items()
@@ -145,16 +147,22 @@ def _part_of(parts: Parts, split: str) -> str | None:
 
 def _locate(disk: Disk, dataset: str, layout: Layout, path: Path) -> Parts:
     """Find a layout's folders in a path, around it where it is one of them, or one level below."""
-    if parts := _parts_in(disk, layout, path):
-        return parts
     here = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would lose the name of a link
+    if parts := _parts_in(disk, layout, path):
+        _refuse_other(dataset, here)
+        return parts
     if parts := _parts_in(disk, layout, here.parent, within=here):
+        _refuse_other(dataset, here.parent)
         return parts
     below = {
         name: parts
         for name in disk.listing(path).folders
         if (parts := _parts_in(disk, layout, path / name))
     }
+    others = [name for name in below if dataset not in (_datasets_of(here / name) or [dataset])]
+    if below and len(others) == len(below):
+        _refuse_other(dataset, here / others[0])
+    below = {name: parts for name, parts in below.items() if name not in others}
     usual = [name for name in below if name.lower() in layout.folders]
     if len(below) > 1 and len(usual) != 1:
         raise DatasetError(
@@ -162,6 +170,27 @@ def _locate(disk: Disk, dataset: str, layout: Layout, path: Path) -> Parts:
             "the one to use."
         )
     return next((below[name] for name in usual or below), {})
+
+
+def _refuse_other(dataset: str, folder: Path) -> None:
+    """Raise DatasetError where a folder is by its name another dataset, which may look the same."""
+    named = _datasets_of(folder)
+    if named and dataset not in named:
+        raise DatasetError(
+            f"{folder} is by its name {' or '.join(named)} and not {dataset}; name the folder of "
+            f"{dataset}, or rename this one."
+        )
+
+
+def _datasets_of(folder: Path) -> list[str]:
+    """List the datasets that a folder is usually called as, with the one above where it is told."""
+    named = _called(folder.name)
+    above = _called(folder.parent.name)
+    return [name for name in named if name in above] or named
+
+
+def _called(folder: str) -> list[str]:
+    return [name for name, layout in LAYOUTS.items() if folder.lower() in layout.folders]
 
 
 @dataclass(frozen=True)
@@ -185,10 +214,10 @@ def _parts_in(disk: Disk, layout: Layout, root: Path, within: Path | None = None
         for folders in ways:
             places = _places(disk, layout, folders, root, within)
             if any(place.target for place in places):
-                parts[split] = partial(_read, disk, layout, places)
+                parts[split] = partial(_read, disk, layout, root, places)
                 break
             if places:
-                partial_parts.setdefault(split, partial(_read, disk, layout, places))
+                partial_parts.setdefault(split, partial(_read, disk, layout, root, places))
     if parts:  # what has no targets is told of where it is sure what the folder is
         parts = partial_parts | parts
     if len(parts) > 1:
@@ -217,8 +246,13 @@ def _is_mixed(disk: Disk, layout: Layout, folder: Path) -> bool:
     return any(layout.targets(stem)[0] != stem for stem in stems)
 
 
-def _read(disk: Disk, layout: Layout, places: Sequence[_Place]) -> Found:
+def _read(disk: Disk, layout: Layout, root: Path, places: Sequence[_Place]) -> Found:
     found = Found()
+    used = (folder for place in places for folder in (place.degraded, place.target) if folder)
+    twins = {twin: folder for folder in used for twin, folder in disk.twins(root, folder).items()}
+    for twin, folder in twins.items():
+        fault = f"{twin} differs from {folder} in case alone; keep one of them."
+        found.problems.append(Problem(twin, fault))
     for place in places:
         if place.target is None:
             fault = f"{place.degraded} has no folder of targets, {place.wanted}, that fits it."

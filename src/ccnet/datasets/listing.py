@@ -50,6 +50,16 @@ class Disk:
             waiting += [(path / name, f"{way}{name}/") for name in reversed(listing.folders)]
         return found
 
+    def twins(self, root: Path, folder: Path) -> dict[Path, Path]:
+        """Find folders that differ in case alone from one on the way from a root, with that one."""
+        way = [place for place in (folder, *folder.parents) if root in place.parents]
+        return {
+            place.with_name(name): place
+            for place in way
+            for name in self.listing(place.parent).folders
+            if name != place.name and name.lower() == place.name.lower()
+        }
+
     def matching(
         self, root: Path, pattern: str, stars: tuple[str, ...] | None = None
     ) -> list[tuple[Path, tuple[str, ...]]]:
