@@ -10,8 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from numpy.typing import NDArray
 from torch import Tensor
+
+# No test asserts a time: the machines that run them are shared.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 PublishedState = Callable[[str, int], dict[str, Tensor]]
 

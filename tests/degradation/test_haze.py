@@ -76,7 +76,7 @@ def test_a_batch_holds_different_haze_and_a_seed_repeats_it() -> None:
     assert (first[0] - first[1]).abs().mean() > 0.01
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     height=st.integers(1, 70),
     width=st.integers(1, 70),

@@ -13,7 +13,7 @@ from ccnet.evaluation import dark_channel
 
 
 @given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 99))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_dark_channel_is_scipys_minimum(height: int, width: int, seed: int) -> None:
     picture = np.random.default_rng(seed).random((3, height, width), np.float32)
     dark = dark_channel._dark_channel(torch.from_numpy(picture))
@@ -31,7 +31,7 @@ def test_a_box_is_the_mean_of_what_lies_inside() -> None:
 
 
 @given(st.integers(1, 70), st.integers(1, 70))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_any_size_stays_in_range(height: int, width: int) -> None:
     picture = np.random.default_rng(height).random((height, width, 3), np.float32)
     restored = dark_channel.remove_haze(picture)

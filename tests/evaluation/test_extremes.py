@@ -21,7 +21,7 @@ def offer(extremes: Extremes, name: str, psnr: float, shape: tuple[int, int] = (
 
 
 @given(st.lists(st.floats(5, 50), min_size=1, max_size=12, unique=True))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_three_worst_and_the_three_best_are_kept(psnrs: list[float]) -> None:
     extremes = Extremes()
     for index, psnr in enumerate(psnrs):

@@ -58,7 +58,7 @@ def drawn(size: tuple[int, int, int]) -> tuple[Pixels, Pixels]:
 
 
 @given(sizes)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rgb_is_scikit_images_default(size: tuple[int, int, int]) -> None:
     picture, target = drawn(size)
     psnr, ssim = PROTOCOLS["rgb"].score(tensor(picture), tensor(target))
@@ -73,7 +73,7 @@ def test_rgb_is_scikit_images_default(size: tuple[int, int, int]) -> None:
 
 
 @given(sizes)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_quantised_is_scikit_images_on_bytes(size: tuple[int, int, int]) -> None:
     picture, target = drawn(size)
     psnr, ssim = PROTOCOLS["quantised"].score(tensor(picture), tensor(target))
@@ -88,7 +88,7 @@ def test_quantised_is_scikit_images_on_bytes(size: tuple[int, int, int]) -> None
 
 
 @given(sizes)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_y_is_scikit_images_on_its_own_luma(size: tuple[int, int, int]) -> None:
     picture, target = drawn(size)
     psnr, ssim = PROTOCOLS["y"].score(tensor(picture), tensor(target))

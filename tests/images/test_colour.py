@@ -78,7 +78,7 @@ def test_16_bits_are_as_the_formulas_say(tag: str) -> None:
     assert error.max() < 1 * LEVEL
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     case=st.sampled_from(CASES),
     dtype=st.sampled_from([np.uint8, np.uint16]),

@@ -375,7 +375,7 @@ def test_a_file_cut_short_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_file_is_read_or_refused(name: str, draw: st.DataObject) -> None:
     data = bytearray(EVERY[name])

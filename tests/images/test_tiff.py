@@ -68,7 +68,7 @@ def test_broken_files_are_value_errors_and_loops_end() -> None:
     assert len(list(tags_of(ring).directories())) == 1
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200), st.sampled_from([b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"]))
 def test_any_bytes_are_read_or_a_value_error(rest: bytes, magic: bytes) -> None:
     try:

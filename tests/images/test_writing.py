@@ -41,7 +41,7 @@ def read_by_others(data: bytes) -> Array:
     return pillow_pixels(data)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     name=st.sampled_from(list(FORMATS)),
     space=st.sampled_from(list(BANDS)),

@@ -20,7 +20,7 @@ def padded_by_numpy(batch: np.ndarray) -> np.ndarray:
     return batch
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(height=st.integers(1, 180), width=st.integers(1, 180), seed=st.integers(0, 2**31))
 @example(1, 1, 0)
 @example(1, 300, 0)
@@ -96,7 +96,7 @@ def test_refuses_a_block_there_is_none_of() -> None:
         CCNet(block="dense")  # type: ignore[arg-type]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     block=st.sampled_from(["star", "residual"]),
     depthwise=st.sampled_from([3, 11]),

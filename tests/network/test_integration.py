@@ -35,7 +35,7 @@ def strip_by_numpy(
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["convolution", "matrix"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     taps=st.sampled_from([7, 11]),
     wide=st.booleans(),

@@ -71,7 +71,7 @@ def test_depths_agree_with_one_another_and_with_the_network(
     assert np.abs(restorer(picture.astype(np.uint16) * 257) / 65535 - exact).max() <= 0.6 / 65535
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(height=st.integers(1, 140), width=st.integers(1, 140))
 def test_any_size(restorer: Restorer, height: int, width: int) -> None:
     assert restorer(photograph("uint8", 3, height, width)).shape == (height, width, 3)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from skimage import data
 from skimage.metrics import peak_signal_noise_ratio
@@ -25,7 +25,6 @@ def engine(tiny_network: CCNet) -> TorchEngine:
     return TorchEngine(tiny_network, device="cpu", precision="float32")
 
 
-@settings(deadline=None)
 @given(length=st.integers(1, 5000), side=st.integers(SMALLEST_SIDE, 2048))
 def test_spans_cover_a_side_once_and_fade_to_one(length: int, side: int) -> None:
     total = np.zeros(length)

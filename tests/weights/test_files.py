@@ -270,7 +270,7 @@ def read_or_error(path: Path) -> CCNet | str:
         return str(error)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(kind=st.sampled_from(KINDS), draw=st.data())
 def test_a_changed_file_is_refused_or_still_a_network(
     kind: str,

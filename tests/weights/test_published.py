@@ -31,7 +31,7 @@ def test_names_and_shapes_map_both_ways(
     assert to_published(ours) == published
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(width=st.integers(1, 40).map(lambda half: 2 * half), modules=st.integers(1, 12))
 def test_there_and_back_is_the_same_for_any_size(width: int, modules: int) -> None:
     ours = shapes_of(width, modules)

@@ -176,7 +176,7 @@ def test_does_not_make_room_for_what_is_only_declared() -> None:
             unpickle(io.BytesIO(b"\x80\x04" + declared + b"."))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(seed=st.integers(0, 2**32))
 def test_a_changed_pickle_is_read_or_told_to_be_damaged(
     save: Callable[[object, str], bytes], seed: int
