@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from ccnet.cli.evaluate import evaluate
 from ccnet.errors import UsageError
+from ccnet.weights.registry import find_weights
 
 APP = typer.Typer()
 APP.command()(evaluate)
@@ -89,6 +90,17 @@ def test_a_limit_and_an_output(folders: Path, monkeypatch: pytest.MonkeyPatch) -
     again = ["identity", "folders", "hazy", "clear", *options]
     assert "--overwrite" in str(CliRunner().invoke(APP, again).exception)
     assert CliRunner().invoke(APP, [*again, "--overwrite"]).exit_code == 0
+
+
+def test_the_report_of_a_run_is_called_by_its_folder(folders: Path) -> None:
+    run = folders / "runs" / "dehaze-0.5"
+    run.mkdir(parents=True)
+    weights = run / "weights.safetensors"
+    weights.write_bytes(find_weights("dehaze").read_bytes())
+    done = ccnet(weights, "folders", "hazy", "clear", "--limit", "1", cwd=folders)
+    assert done.returncode == 0, done.stderr
+    report = folders / "evaluation" / "dehaze-0.5-folders" / "report.md"
+    assert report.read_text().startswith("# dehaze-0.5/weights.safetensors on folders, test\n")
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,3 +40,20 @@ def test_where_an_error_came_from_is_shown_on_demand(debug: str, traceback: bool
     assert done.returncode == 1
     assert "No model or task is called 'no-such-model'" in done.stderr
     assert ("Traceback" in done.stderr) is traceback
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes with a name")
+@pytest.mark.parametrize("command", [("data", "check"), ("evaluate", "identity")])
+def test_ctrl_c_ends_with_one_line_and_leaves_nothing(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pairs.csv")
+    arguments = [sys.executable, "-c", USUAL, *command, "csv", "pairs.csv"]
+    with (
+        subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process,
+        (tmp_path / "pairs.csv").open("wb"),  # waits until it is being read
+    ):
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert (process.returncode, told.strip()) == (130, "ccnet: stopped.")
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]

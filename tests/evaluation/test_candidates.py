@@ -59,6 +59,13 @@ def test_files_of_the_same_name_are_told_apart_by_their_folders(
     assert first.sha256 == second.sha256
 
 
+def test_the_weights_of_a_run_are_called_by_its_folder(weights: Path, tmp_path: Path) -> None:
+    run = tmp_path / "dehaze-0.5"
+    run.mkdir()
+    weights.rename(run / "weights.safetensors")
+    assert opened(run / "weights.safetensors")[0].name == "dehaze-0.5/weights.safetensors"
+
+
 def test_a_published_checkpoint_is_the_same_model(
     network: CCNet, weights: Path, tmp_path: Path
 ) -> None:

@@ -89,10 +89,12 @@ def evaluate(
     Prints tables of PSNR, SSIM and cost, and writes them with all pictures' numbers and a sheet of
     the worst and best into a folder. Exits with 1 if pictures could not be measured.
     """
+    from ccnet.evaluation.candidates import short_name
     from ccnet.evaluation.evaluate import evaluate as measure
     from ccnet.evaluation.report import check_output, write_report
 
-    folder = output or Path("evaluation") / f"{Path(model).stem}-{dataset}"
+    called = Path(short_name(model))
+    folder = output or Path("evaluation") / f"{called.parent.name or called.stem}-{dataset}"
     check_output(folder, overwrite=overwrite)
     with progress_bar() as bar:
         task = bar.add_task("", total=None)

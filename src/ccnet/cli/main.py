@@ -26,6 +26,8 @@ _EXTRAS = {
 }
 """The extra of `pyproject.toml` that brings a package which not everyone needs."""
 
+_STOPPED = 130  # which typer ends with after Ctrl-C
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -60,7 +62,10 @@ def ccnet(
 
 
 def run() -> None:
-    """Run the command line; exits with 0 (all done), 1 (something failed) or 2 (wrong usage)."""
+    """Run the command line.
+
+    Exits with 0 (all done), 1 (something failed), 2 (wrong usage) or 130 (Ctrl-C).
+    """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1 or os.environ.get("CCNET_DEBUG", "") not in ("", "0")
     try:
@@ -71,6 +76,10 @@ def run() -> None:
             raise
         typer.echo(f"ccnet: {message}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
+    except SystemExit as ended:
+        if ended.code == _STOPPED:
+            typer.echo("ccnet: stopped.", err=True)
+        raise
 
 
 def _message(error: CCNetError | ModuleNotFoundError) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ def open_candidates(
         WeightsError: A model that there is not, or that cannot be loaded.
     """
     models = list(dict.fromkeys(models))
-    names = [Path(model).name if _is_file(model) else model for model in models]
+    names = [short_name(model) for model in models]
     if len(set(names)) < len(names):
         names = models
     return [
@@ -72,8 +73,15 @@ def open_candidates(
     ]
 
 
-def _is_file(model: str) -> bool:
-    return model not in _BASELINES and Path(model).is_file()
+def short_name(model: str) -> str:
+    """Name a model in reports: a file without its folder, but for the weights of a run.
+
+    They are all called alike, and the run's folder tells which they are.
+    """
+    file = Path(os.path.abspath(model))  # noqa: PTH100 - resolve() would lose the name of a link
+    if model in _BASELINES or not file.is_file():
+        return model
+    return f"{file.parent.name}/{file.name}" if file.stem == "weights" else file.name
 
 
 def _open(name: str, model: str, device: str, precision: str, tile: str | int) -> Candidate:
