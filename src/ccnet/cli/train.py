@@ -18,15 +18,19 @@ def train(
         bool, typer.Option("--resume", help="Go on from the last checkpoint in output.")
     ] = False,
 ) -> None:
-    """Train a model: ccnet train dehaze-small photos=FOLDER minutes=60.
+    """Train a model: ccnet train quickstart, or dehaze-small photos=FOLDER minutes=60.
 
-    FOLDER holds clean photographs and VAL.txt, which names those to validate on. Ctrl-C saves a
-    checkpoint and stops.
+    FOLDER holds clean photographs and VAL.txt, which names those to validate on. With dataset=
+    and path= it is pairs that are trained on (ccnet data list). Ctrl-C saves a checkpoint and
+    stops. docs/training.md has every key.
     """
-    from ccnet.training.processes import rank
     from ccnet.training.recipe_files import load_recipe
+
+    resolved = load_recipe(recipe, overrides or ())
+    # Torch and Lightning take seconds to import: too long to hear of a mistyped key.
+    from ccnet.training.processes import rank
     from ccnet.training.run import train_recipe
 
-    weights = train_recipe(load_recipe(recipe, overrides or ()), resume=resume)
+    weights = train_recipe(resolved, resume=resume)
     if rank() == 0:
         typer.echo(os.fsencode(weights))

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Literal
 
 from ccnet.errors import UsageError
-from ccnet.network import CCNet
 
 
 @dataclass(frozen=True)
@@ -34,16 +33,6 @@ class NetworkRecipe:
             *(("strips", t) for t in self.strips or ()),
         ):
             _check(f"network.{key}", taps, taps > 2 and taps % 2 == 1, "an odd number from 3 up")
-
-    def build(self) -> CCNet:
-        """Make the network, with fresh random weights."""
-        return CCNet(
-            self.width,
-            self.modules,
-            block=self.block,
-            depthwise=self.depthwise,
-            strips=self.strips,
-        )
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,11 @@ def _recipe_text(recipe: str) -> str:
     try:
         return Path(recipe).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
+        near = difflib.get_close_matches(recipe, shipped_recipes(), n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
         raise UsageError(
             f"Recipe {recipe} is neither a YAML file that can be read nor one of "
-            f"{', '.join(shipped_recipes())}."
+            f"{', '.join(shipped_recipes())}{hint}."
         ) from error
 
 

@@ -108,8 +108,15 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
 def build_network(recipe: Recipe) -> CCNet:
     """Make the network or load the one to start from; raises `UsageError` where they differ."""
     if recipe.start is None:
-        assert recipe.network is not None
-        return recipe.network.build()
+        sizes = recipe.network
+        assert sizes is not None
+        return CCNet(
+            sizes.width,
+            sizes.modules,
+            block=sizes.block,
+            depthwise=sizes.depthwise,
+            strips=sizes.strips,
+        )
     network = load_network(recipe.start)
     if recipe.network not in (None, found := hyper_parameters(network)):
         raise UsageError(f"start={recipe.start} is another network, {found}; leave network out.")
