@@ -21,7 +21,7 @@ from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from ccnet.errors import CCNetError, PictureError, UsageError, WeightsError
+from ccnet.errors import CCNetError, DatasetError, PictureError, UsageError, WeightsError
 from ccnet.network import CCNet
 from ccnet.training.run import train_recipe
 from ccnet.weights.files import read_network, save_model
@@ -166,7 +166,7 @@ def test_a_picture_that_cannot_be_read_stops_with_its_name_and_loses_nothing(
     train_recipe(on_pairs(tmp_path / "first", "steps=1", "validate_every=1", folder=folder))
     spoilt = sorted((folder / "hazy").iterdir())
     contents = {path: path.read_bytes() for path in spoilt}
-    recipe = on_pairs(tmp_path / "run", folder=folder)
+    recipe = on_pairs(tmp_path / "run", "check=false", folder=folder)
     for path in spoilt[3:6]:
         path.write_bytes(contents[path][:500])
     with pytest.raises(PictureError, match=r"hazy/[345]\.png"):
@@ -175,6 +175,23 @@ def test_a_picture_that_cannot_be_read_stops_with_its_name_and_loses_nothing(
         path.write_bytes(contents[path])
     train_recipe(recipe, resume=True)
     assert_same_state(tmp_path / "run", whole_run)
+
+
+def test_all_pictures_that_cannot_be_trained_on_are_named_before_the_first_step(
+    on_pairs: OnPairs, pairs: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pairs"
+    shutil.copytree(pairs, folder)
+    (folder / "hazy" / "2.png").write_bytes((folder / "hazy" / "2.png").read_bytes()[:500])
+    (folder / "clear" / "4.png").write_text("no picture")
+    Image.new("RGB", (47, 40)).save(folder / "hazy" / "6.png")
+    with pytest.raises(DatasetError) as error:
+        train_recipe(on_pairs(tmp_path / "run", folder=folder))
+    first, *lines = str(error.value).splitlines()
+    assert first.startswith("3 of the pictures cannot be trained on;")
+    for name, line in zip(("hazy/2.png", "hazy/6.png", "clear/4.png"), lines, strict=True):
+        assert f"{folder / name} " in line
+    assert not (tmp_path / "run" / "last.ckpt").exists()
 
 
 @pytest.fixture

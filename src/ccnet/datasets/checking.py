@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -56,14 +56,11 @@ class DatasetCheck:
             part: read() for part, read in find_parts(dataset, path, targets=targets).items()
         }
         self.splits = _splits(self.found, held_out)
-        pairs = [pair for found in self.found.values() for pair in found.pairs]
-        self.pictures = list(
-            dict.fromkeys(p for pair in pairs for p in (pair.degraded, pair.target))
-        )
+        self.pictures = files_of(pair for found in self.found.values() for pair in found.pairs)
         self.sizes: Counter[Size] = Counter()
 
     def problems(
-        self, *, quick: bool = False, progress: Callable[[int], None] | None = None
+        self, *, quick: bool = False, progress: Callable[[int], object] | None = None
     ) -> Iterator[Problem]:
         """Tell all problems, one after another, the pictures' as they are read.
 
@@ -73,26 +70,8 @@ class DatasetCheck:
         """
         yield from dict.fromkeys(p for found in self.found.values() for p in found.problems)
         yield from self._of_splits()
-        sizes: dict[Path, Size] = {}
-        waiting: dict[Path, list[Pair]] = {}
-        for found in self.found.values():
-            for pair in found.pairs:
-                waiting.setdefault(pair.degraded, []).append(pair)
-                waiting.setdefault(pair.target, []).append(pair)
-        for done, (path, measured) in enumerate(_measured(self.pictures, quick), 1):
-            if isinstance(measured, Problem):
-                yield measured
-            else:
-                sizes[path] = measured
-            for pair in waiting.pop(path):
-                if path == pair.degraded and path in sizes:
-                    self.sizes[sizes[path]] += 1
-                if pair.degraded in sizes and pair.target in sizes:
-                    fault = size_fault(pair, sizes[pair.degraded], sizes[pair.target])
-                    if fault:
-                        yield Problem(pair.degraded, fault)
-            if progress is not None:
-                progress(done)
+        pairs = [pair for found in self.found.values() for pair in found.pairs]
+        yield from picture_problems(pairs, quick=quick, sizes=self.sizes, progress=progress)
         yield from unused_targets(self.found.values())
 
     def summary(self) -> str:
@@ -127,6 +106,47 @@ class DatasetCheck:
                 if first.setdefault(path, part) != part:
                     both = f"{path} is in {first[path]} and in {part}."
                     yield Problem(path, both, warning=True)
+
+
+def files_of(pairs: Iterable[Pair]) -> list[Path]:
+    """List the pictures of pairs, each file once."""
+    return list(dict.fromkeys(p for pair in pairs for p in (pair.degraded, pair.target)))
+
+
+def picture_problems(
+    pairs: Sequence[Pair],
+    *,
+    quick: bool = False,
+    sizes: Counter[Size] | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> Iterator[Problem]:
+    """Tell which pictures of pairs cannot be decoded or differ in size from their partners.
+
+    Args:
+        pairs: Whose pictures are read.
+        quick: Whether to read only headers, and so to miss pictures that are cut short.
+        sizes: Counts the sizes of the degraded pictures.
+        progress: Called with the number of files that are done.
+    """
+    known: dict[Path, Size] = {}
+    waiting: dict[Path, list[Pair]] = {}
+    for pair in pairs:
+        waiting.setdefault(pair.degraded, []).append(pair)
+        waiting.setdefault(pair.target, []).append(pair)
+    for done, (path, measured) in enumerate(_measured(files_of(pairs), quick), 1):
+        if isinstance(measured, Problem):
+            yield measured
+        else:
+            known[path] = measured
+        for pair in waiting.pop(path):
+            if path == pair.degraded and path in known and sizes is not None:
+                sizes[known[path]] += 1
+            if pair.degraded in known and pair.target in known:
+                fault = size_fault(pair, known[pair.degraded], known[pair.target])
+                if fault:
+                    yield Problem(pair.degraded, fault)
+        if progress is not None:
+            progress(done)
 
 
 def _splits(found: dict[str, Found], held_out: float) -> dict[str, list[Pair]]:

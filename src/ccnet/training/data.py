@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, TensorDataset
 
 from ccnet.datasets.batches import Share
+from ccnet.datasets.checking import files_of, picture_problems
 from ccnet.datasets.crops import CropBatches
 from ccnet.datasets.layouts import find_pairs
 from ccnet.datasets.pair_crops import CentrePairs, PairBatches
@@ -20,7 +21,7 @@ from ccnet.datasets.pairs import Pair
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.datasets.seeds import VALIDATING, seeded_generator
 from ccnet.degradation.haze import add_haze
-from ccnet.errors import UsageError
+from ccnet.errors import DatasetError, UsageError
 from ccnet.training.module import Degradation
 from ccnet.training.recipe import Recipe
 
@@ -95,6 +96,21 @@ class PairsOnDisk:
 
     def __str__(self) -> str:
         return f"{len(self.training)} pairs to train on, {len(self.validation)} to validate"
+
+    def check(self, progress: Callable[[int, int], object]) -> None:
+        """Decode every picture once; `progress` is called with the numbers of those done and all.
+
+        Raises `DatasetError` with one line for each that cannot be trained on.
+        """
+        pairs = [*self.training, *self.validation]
+        total = len(files_of(pairs))
+        problems = list(picture_problems(pairs, progress=lambda done: progress(done, total)))
+        if problems:
+            lines = "\n".join(f"  {problem.message}" for problem in problems)
+            raise DatasetError(
+                f"{len(problems)} of the pictures cannot be trained on; mend or remove them, or "
+                f"leave this unchecked with check=false:\n{lines}"
+            )
 
     def batches(
         self, recipe: Recipe, steps: int, share: Share, device: torch.device

@@ -70,6 +70,8 @@ class Recipe:
     """Share of the scenes to validate on, where a dataset has no split for it."""
     validation_pictures: int = 100
     """At most so many validate, spread over all there are."""
+    check: bool = True
+    """Whether to decode all pictures of a dataset once before a run begins."""
     workers: int = 4
     """Processes that decode pairs; 0 decodes between the steps."""
 

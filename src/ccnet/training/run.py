@@ -24,7 +24,7 @@ from ccnet.errors import CCNetError, UsageError
 from ccnet.network import CCNet
 from ccnet.training.callbacks import CheckpointOnStop, WeightsExport
 from ccnet.training.checkpoints import WholeCheckpoints
-from ccnet.training.data import find_pictures
+from ccnet.training.data import PairsOnDisk, find_pictures
 from ccnet.training.module import RestorationModule
 from ccnet.training.pictures import PicturesReport
 from ccnet.training.processes import processes, processes_here, rank
@@ -46,7 +46,8 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
     versions it ran with, and a TensorBoard log. With `resume` the run goes on from `last.ckpt`, on
     the CPU to the same weights, bit for bit, as if it had never stopped (without `minutes`, which
     follow the clock). Raises `UsageError` where there is nothing to resume or something that would
-    be overwritten, `PictureError` for a picture that cannot be read, `InterruptedTrainingError`
+    be overwritten, `DatasetError` that names all pictures of a dataset that cannot be trained on,
+    `PictureError` for a picture that cannot be read, `InterruptedTrainingError`
     after Ctrl-C or SIGTERM, and `CCNetError` when the loss is no longer finite.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
@@ -66,6 +67,9 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
         record_run(recipe)
 
     console = Console(stderr=True, quiet=share.rank > 0)
+    if recipe.check and not resume and share.rank == 0 and isinstance(pictures, PairsOnDisk):
+        with console.status("checking pictures") as status:
+            pictures.check(lambda done, total: status.update(f"checked {done} of {total} pictures"))
     weights = recipe.output / "weights.safetensors"
     with warnings.catch_warnings():
         quieten_lightning()
