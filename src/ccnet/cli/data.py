@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from ccnet.cli.lines import one_line, write_line
 from ccnet.cli.progress import progress_bar
 from ccnet.datasets.catalogue import LAYOUTS
 
-if TYPE_CHECKING:
-    from ccnet.datasets.matching import Problem
-
 data = typer.Typer(no_args_is_help=True)
-
-_UNPRINTABLE = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 @data.callback()
@@ -77,16 +72,11 @@ def check(
         ):
             problems += not problem.warning
             warnings += problem.warning
-            typer.echo(_line(problem))
+            mark = "warning: " if problem.warning else ""
+            write_line(mark + one_line(problem.message), bar)
     if problems:
         warned = f", {counted(warnings, 'warning')}" if warnings else ""
         pictures = counted(len(dataset.pictures), "picture")
         typer.echo(f"{counted(problems, 'problem')}{warned} in {pictures}", err=True)
         raise typer.Exit(1)
     typer.echo(f"{name}: {dataset.summary()}")
-
-
-def _line(problem: Problem) -> bytes:
-    """One line, whatever a name holds: a name is bytes, and may break lines or steer a terminal."""
-    mark = "warning: " if problem.warning else ""
-    return os.fsencode(mark + problem.message.translate(_UNPRINTABLE))

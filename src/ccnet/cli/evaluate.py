@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ccnet.cli.lines import one_line, write_line
 from ccnet.cli.progress import progress_bar
 
 
@@ -100,7 +101,7 @@ def evaluate(
         task = bar.add_task("", total=None)
 
         def show(name: str, done: int, total: int) -> None:
-            bar.update(task, description=name, completed=done, total=total)
+            bar.update(task, description=one_line(name), completed=done, total=total)
 
         report = measure(
             [model, *(models or ())],
@@ -115,7 +116,7 @@ def evaluate(
             precision=precision,
             tile=tile,
             progress=show,
-            failed=lambda reason: typer.echo(f"ccnet: {reason}", err=True),
+            failed=lambda reason: write_line(f"ccnet: {one_line(reason)}", bar, error=True),
         )
     typer.echo(report.tables().encode("utf-8", "surrogateescape"), nl=False)
     write_report(report, folder, overwrite=overwrite)

@@ -12,6 +12,7 @@ from ccnet.cli.convert import convert
 from ccnet.cli.data import data
 from ccnet.cli.degrade import degrade
 from ccnet.cli.evaluate import evaluate
+from ccnet.cli.lines import one_line
 from ccnet.cli.models import models
 from ccnet.cli.restore import restore
 from ccnet.cli.train import train
@@ -74,7 +75,7 @@ def run() -> None:
         message = _message(error)
         if debug or message is None:
             raise
-        typer.echo(f"ccnet: {message}", err=True)
+        typer.echo(f"ccnet: {one_line(message)}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except SystemExit as ended:
         if ended.code == _STOPPED:

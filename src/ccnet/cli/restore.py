@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import Progress, TaskID
 
+from ccnet.cli.lines import one_line, write_line
 from ccnet.cli.progress import progress_bar
 from ccnet.errors import CCNetError, PictureError, UsageError
 from ccnet.placing import taken
@@ -149,7 +150,7 @@ def _restore_files(
     with progress_bar() as bar:
         task = bar.add_task("", total=len(jobs))
         for done, job in enumerate(jobs):
-            bar.update(task, description=job.source.name)
+            bar.update(task, description=one_line(job.source.name))
             try:
                 if restorer is None or job.fault is not None:
                     raise PictureError(job.fault)
@@ -164,9 +165,10 @@ def _restore_files(
             except CCNetError as error:
                 failed += 1
                 named = str(job.source) in str(error)
-                typer.echo(f"ccnet: {error if named else f'{job.source}: {error}'}", err=True)
+                fault = str(error) if named else f"{job.source}: {error}"
+                write_line(f"ccnet: {one_line(fault)}", bar, error=True)
             else:
-                typer.echo(os.fsencode(job.target))
+                write_line(os.fspath(job.target), bar)
             bar.update(task, completed=done + 1)
     failures = f", {failed} failed" if failed else ""
     seconds = time.monotonic() - started
