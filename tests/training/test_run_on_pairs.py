@@ -141,17 +141,22 @@ def test_stopped_between_passes_and_resumed_is_bit_for_bit_the_whole_run(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_and_resumed_is_bit_for_bit_the_whole_run(
-    on_pairs: OnPairs, pairs: Path, tmp_path: Path
+    on_pairs: OnPairs, pairs: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     train_recipe(on_pairs(tmp_path / "whole", "steps=40"))
-    overrides = pair_overrides(pairs, tmp_path / "run", "steps=40")
-    process = subprocess.Popen([*COMMAND, *overrides], stderr=subprocess.DEVNULL)
+    overrides = pair_overrides(pairs, tmp_path / "run", "steps=40", "workers=1")
+    process = subprocess.Popen(
+        [*COMMAND, *overrides], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     while not (tmp_path / "run" / "last.ckpt").exists():
         assert process.poll() is None
         time.sleep(0.02)
-    process.kill()
-    process.wait()
+    os.killpg(process.pid, number)  # as a terminal does, to the decoding process, too
+    said = process.communicate()[1]
+    assert "Traceback" not in said
+    assert ("go on from" in said) == (number == signal.SIGINT)
     assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] < 40
     train_recipe(on_pairs(tmp_path / "run", "steps=40"), resume=True)
     assert_same_state(tmp_path / "run", tmp_path / "whole")

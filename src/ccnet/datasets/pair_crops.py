@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -97,7 +98,7 @@ class PairBatches:
             num_workers=self.workers,
             # libvips does not survive a fork.
             multiprocessing_context="spawn" if self.workers else None,
-            worker_init_fn=_use_one_thread,
+            worker_init_fn=_prepare_worker,
             pin_memory=torch.cuda.is_available(),
         )
         for batch in loader:
@@ -156,6 +157,10 @@ def _processors() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _use_one_thread(_worker: int) -> None:
-    """Keep libvips from starting as many threads in each process as there are processors."""
+def _prepare_worker(_worker: int) -> None:
+    """Leave Ctrl-C, which a terminal sends to all, to the process that trains.
+
+    And keep libvips from starting as many threads in each process as there are processors.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     pyvips.concurrency_set(1)
