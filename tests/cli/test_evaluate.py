@@ -92,6 +92,19 @@ def test_a_limit_and_an_output(folders: Path, monkeypatch: pytest.MonkeyPatch) -
     assert CliRunner().invoke(APP, [*again, "--overwrite"]).exit_code == 0
 
 
+def test_neither_a_closed_pipe_nor_a_folder_that_is_gone_loses_the_other(folders: Path) -> None:
+    code = "import os; reading, writing = os.pipe(); os.dup2(writing, 1); os.close(writing); "
+    code += "os.close(reading); " + USUAL
+    asked = ("identity", "folders", "hazy", "clear", "--protocol", "rgb")
+    done = ccnet(*asked, "-o", "closed", cwd=folders, code=code)
+    assert "Traceback" not in done.stderr
+    assert (folders / "closed" / "report.json").is_file()
+    broken = "import ccnet.evaluation.report as report; report.NAMES = ('no/such/folder',) * 4; "
+    done = ccnet(*asked, "-o", "gone", cwd=folders, code=broken + USUAL)
+    assert (done.returncode, done.stdout[:10]) == (1, "| protocol")
+    assert "cannot be written" in done.stderr
+
+
 def test_the_report_of_a_run_is_called_by_its_folder(folders: Path) -> None:
     run = folders / "runs" / "dehaze-0.5"
     run.mkdir(parents=True)

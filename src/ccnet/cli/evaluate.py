@@ -118,8 +118,10 @@ def evaluate(
             progress=show,
             failed=lambda reason: write_line(f"ccnet: {one_line(reason)}", bar, error=True),
         )
-    typer.echo(report.tables().encode("utf-8", "surrogateescape"), nl=False)
-    write_report(report, folder, overwrite=overwrite)
+    try:  # either of the two may fail, and what took hours is not to be lost with it
+        write_report(report, folder, overwrite=overwrite)
+    finally:
+        typer.echo(report.tables().encode("utf-8", "surrogateescape"), nl=False)
     typer.echo(b"written to " + os.fsencode(folder), err=True)
     if report.measured.left_out:
         raise typer.Exit(1)
