@@ -3,9 +3,15 @@
 The command line prints the message alone and turns the class into an exit code.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 
 class CCNetError(Exception):
     """Base of every error below: something outside the program is wrong, not the program."""
+
+    exit_code = 1
 
 
 class PictureError(CCNetError):
@@ -19,6 +25,15 @@ class WeightsError(CCNetError):
 class UsageError(CCNetError):
     """An argument has a value that makes no sense here."""
 
+    exit_code = 2
+
 
 class DatasetError(UsageError):
-    """A dataset is not where or what it was said to be, or lacks a split or partners."""
+    """A dataset is not where or what it was said to be, or lacks a split or partners.
+
+    `problems` are what is wrong with single files, a sentence each, where that was looked for.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)

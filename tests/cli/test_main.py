@@ -57,3 +57,13 @@ def test_ctrl_c_ends_with_one_line_and_leaves_nothing(
         _, told = process.communicate()
     assert (process.returncode, told.strip()) == (130, "ccnet: stopped.")
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_finds_no_space_is_told_in_one_line() -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = subprocess.run(
+            [sys.executable, "-c", USUAL, "models"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 1
+    assert done.stderr == "ccnet: standard output cannot be written: no space left on device.\n"

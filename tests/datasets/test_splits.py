@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccnet.datasets.pairs import Pair
-from ccnet.datasets.splits import held_out_scenes, hold_out
+from ccnet.datasets.splits import held_out_scenes, hold_out, spread
 
 scenes = st.sets(st.text(min_size=1, max_size=8), min_size=2, max_size=40)
 shares = st.floats(0.01, 0.99)
@@ -79,3 +79,11 @@ def test_of_less_than_two_none_is_chosen(scenes: list[str]) -> None:
 
 def test_names_that_are_no_text_can_be_chosen() -> None:
     assert held_out_scenes(["a\udce9", "b"], 0.5)
+
+
+@pytest.mark.parametrize(
+    ("items", "most", "expected"),
+    [("abcde", 9, "abcde"), ("abcde", 5, "abcde"), ("abcdefghij", 3, "adg"), ("abc", 1, "a")],
+)
+def test_a_few_are_spread_evenly(items: str, most: int, expected: str) -> None:
+    assert spread(items, most) == list(expected)

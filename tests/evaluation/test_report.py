@@ -12,7 +12,7 @@ import pytest
 
 from ccnet.datasets.pairs import Pair
 from ccnet.errors import CCNetError, UsageError
-from ccnet.evaluation.evaluate import evaluate, spread
+from ccnet.evaluation.evaluate import evaluate
 from ccnet.evaluation.report import NAMES, Report, check_output, write_report
 from ccnet.images import read_picture
 
@@ -97,14 +97,6 @@ def test_no_picture_that_can_be_measured(write_pair: WritePair, tmp_path: Path) 
         evaluate(["identity"], "folders", tmp_path / "hazy", tmp_path / "clear")
 
 
-@pytest.mark.parametrize(
-    ("number", "limit", "expected"),
-    [(5, None, [0, 1, 2, 3, 4]), (5, 9, [0, 1, 2, 3, 4]), (10, 3, [0, 3, 6]), (3, 1, [0])],
-)
-def test_a_limit_is_spread_evenly(number: int, limit: int | None, expected: list[int]) -> None:
-    assert spread(number, limit) == expected
-
-
-def test_a_limit_of_nothing_is_refused() -> None:
+def test_a_limit_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="limit=0"):
-        spread(5, 0)
+        evaluate(["identity"], "folders", tmp_path, tmp_path, limit=0)

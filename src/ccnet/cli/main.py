@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Annotated
@@ -16,7 +17,7 @@ from ccnet.cli.lines import one_line
 from ccnet.cli.models import models
 from ccnet.cli.restore import restore
 from ccnet.cli.train import train
-from ccnet.errors import CCNetError, UsageError
+from ccnet.errors import CCNetError, DatasetError
 
 _EXTRAS = {
     "lightning": "train",
@@ -75,8 +76,15 @@ def run() -> None:
         message = _message(error)
         if debug or message is None:
             raise
+        for problem in error.problems if isinstance(error, DatasetError) else ():
+            typer.echo(one_line(problem), err=True)
         typer.echo(f"ccnet: {one_line(message)}", err=True)
-        sys.exit(2 if isinstance(error, UsageError) else 1)
+        sys.exit(error.exit_code if isinstance(error, CCNetError) else 1)
+    except OSError as error:
+        if debug or error.errno != errno.ENOSPC:
+            raise
+        typer.echo("ccnet: standard output cannot be written: no space left on device.", err=True)
+        sys.exit(1)
     except SystemExit as ended:
         if ended.code == _STOPPED:
             typer.echo("ccnet: stopped.", err=True)

@@ -44,6 +44,8 @@ class Share:
         return self.batch // self.parts
 
     def part(self, index: int) -> int:
-        """The part that this process takes in its pass number `index`, both from 0."""
-        step, turn = divmod(index, self.passes)
-        return (step * self.passes + turn) * self.processes + self.rank
+        """The part that this process takes in its pass number `index`, both from 0.
+
+        Within a step the parts go round: pass by pass, and in each from process to process.
+        """
+        return index * self.processes + self.rank

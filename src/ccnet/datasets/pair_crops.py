@@ -90,11 +90,11 @@ class PairBatches:
         return self.steps * self.share.passes
 
     def __iter__(self) -> Iterator[Batch]:
-        parts = [self.share.part(index) for index in range(self._position, len(self))]
+        first, last = self.share.part(self._position), self.share.part(len(self))
         loader = DataLoader(
             self.crops,
             batch_size=None,
-            sampler=parts,
+            sampler=range(first, last, self.share.processes),
             num_workers=self.workers,
             # libvips does not survive a fork.
             multiprocessing_context="spawn" if self.workers else None,
@@ -145,8 +145,7 @@ def grown(picture: Tensor, side: int) -> Tensor:
     if not (below or right):
         return picture
     # NumPy reflects as often as it takes; torch at most once.
-    mode = "reflect" if min(height, width) > 1 else "symmetric"
-    padded = np.pad(picture.numpy(), ((0, 0), (0, below), (0, right)), mode=mode)  # type: ignore[call-overload]
+    padded = np.pad(picture.numpy(), ((0, 0), (0, below), (0, right)), mode="reflect")
     return torch.from_numpy(padded)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 from ccnet.datasets.pairs import Pair
+
+Item = TypeVar("Item")
 
 
 def held_out_scenes(scenes: Iterable[str], share: float) -> set[str]:
@@ -36,6 +39,12 @@ def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair
     for pair, scene in zip(pairs, scenes, strict=True):
         sides[scene in chosen].append(pair)
     return sides
+
+
+def spread(items: Sequence[Item], most: int) -> list[Item]:
+    """Take at most so many, evenly spaced from the first."""
+    count = min(most, len(items))
+    return [items[index * len(items) // count] for index in range(count)]
 
 
 def _place(scene: str) -> float:

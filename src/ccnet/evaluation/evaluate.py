@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ccnet.datasets.layouts import find_pairs
+from ccnet.datasets.splits import spread
 from ccnet.errors import CCNetError, UsageError
 from ccnet.evaluation.candidates import open_candidates
 from ccnet.evaluation.cost import describe_machine, list_versions
@@ -57,14 +58,16 @@ def evaluate(
         WeightsError: A model is not there, or broken.
         CCNetError: No pair could be measured.
     """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit={limit} must be from 1 up.")
     chosen = find_protocols(protocols)
     place = find_device(device)
     path, targets = Path(path), None if targets is None else Path(targets)
     pairs = find_pairs(dataset, path, split, targets=targets)
     candidates = open_candidates(models, device=device, precision=precision, tile=tile)
-    taken = spread(len(pairs), limit)
+    taken = pairs if limit is None else spread(pairs, limit)
     measured = measure(
-        [pairs[index] for index in taken],
+        taken,
         candidates,
         chosen,
         clean=clean,
@@ -107,11 +110,3 @@ def evaluate(
         versions=list_versions(),
         measured=measured,
     )
-
-
-def spread(number: int, limit: int | None) -> list[int]:
-    """Give at most `limit` indices of `number`, evenly spaced from the first; raises UsageError."""
-    if limit is not None and limit < 1:
-        raise UsageError(f"limit={limit} must be from 1 up.")
-    count = number if limit is None else min(limit, number)
-    return [index * number // count for index in range(count)]

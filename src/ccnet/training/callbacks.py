@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +20,8 @@ from ccnet.weights.files import save_model
 
 class InterruptedTrainingError(CCNetError):
     """Training was asked to stop and left a checkpoint from which it can go on."""
+
+    exit_code = 130  # as a shell has it of what Ctrl-C ended
 
 
 class WeightsExport(Callback):
@@ -109,7 +112,10 @@ class CheckpointOnStop(Callback):
         if not isinstance(exception, PictureError) or trainer.world_size > 1:
             return
         if (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0:
-            trainer.save_checkpoint(self.path)
+            assert isinstance(pl_module, RestorationModule)
+            with suppress(CCNetError):  # no checkpoint where the loss was not finite
+                pl_module.check_loss()
+                trainer.save_checkpoint(self.path)
 
     def teardown(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str

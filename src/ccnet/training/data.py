@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -20,6 +19,7 @@ from ccnet.datasets.pair_crops import CentrePairs, PairBatches
 from ccnet.datasets.pairs import Pair
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.datasets.seeds import VALIDATING, seeded_generator
+from ccnet.datasets.splits import spread
 from ccnet.degradation.haze import add_haze
 from ccnet.errors import DatasetError, UsageError
 from ccnet.training.module import Degradation
@@ -37,8 +37,6 @@ MOST_PICTURES = 1_000_000
 
 ValidationPairs = Dataset[tuple[Tensor, Tensor]]
 """Pairs (degraded, clean), float32 (3, H, W) in [0, 1] of one size."""
-
-Picture = TypeVar("Picture")
 
 
 @dataclass(frozen=True)
@@ -100,16 +98,16 @@ class PairsOnDisk:
     def check(self, progress: Callable[[int, int], object]) -> None:
         """Decode every picture once; `progress` is called with the numbers of those done and all.
 
-        Raises `DatasetError` with one line for each that cannot be trained on.
+        Raises `DatasetError` whose problems are all that cannot be trained on.
         """
         pairs = [*self.training, *self.validation]
         total = len(files_of(pairs))
         problems = list(picture_problems(pairs, progress=lambda done: progress(done, total)))
         if problems:
-            lines = "\n".join(f"  {problem.message}" for problem in problems)
             raise DatasetError(
-                f"{len(problems)} of the pictures cannot be trained on; mend or remove them, or "
-                f"leave this unchecked with check=false:\n{lines}"
+                f"{len(problems)} pictures cannot be trained on; mend or remove them, or leave "
+                "this unchecked with check=false.",
+                [problem.message for problem in problems],
             )
 
     def batches(
@@ -140,7 +138,7 @@ def find_pictures(recipe: Recipe) -> CleanPictures | PairsOnDisk:
             )
             for split in ("train", "validation")
         )
-        return PairsOnDisk(training, _spread(validation, recipe.validation_pictures))
+        return PairsOnDisk(training, spread(validation, recipe.validation_pictures))
     if recipe.task not in DEGRADATIONS:
         raise UsageError(
             f"task={recipe.task} has no degradation to be made yet, only "
@@ -153,12 +151,6 @@ def find_pictures(recipe: Recipe) -> CleanPictures | PairsOnDisk:
     photographs, held_out = split_photographs(folder)
     return CleanPictures(
         photographs,
-        _spread(held_out, recipe.validation_pictures),
+        spread(held_out, recipe.validation_pictures),
         DEGRADATIONS[recipe.task],
     )
-
-
-def _spread(pictures: Sequence[Picture], most: int) -> list[Picture]:
-    """Take at most so many, evenly spread."""
-    count = min(most, len(pictures))
-    return [pictures[index * len(pictures) // count] for index in range(count)]

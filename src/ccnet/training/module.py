@@ -32,6 +32,9 @@ NamesOf = Callable[[int], list[str]]
 LOG_EVERY = 20
 """Steps between looks at the loss, each of which makes the host wait for the device."""
 
+NEVER = 2**62
+"""The step of a failure that there was not: later than all others."""
+
 NAMES_TOLD = 8
 """Pictures that an error names before it counts the rest."""
 
@@ -94,7 +97,7 @@ class RestorationModule(lightning.LightningModule):
         self._seconds_before = 0.0
         self._started = time.monotonic()
         self.last_loss = Loss(*torch.zeros(3))
-        self._first_failure = torch.tensor(-1)
+        self._first_failure = torch.tensor(NEVER)
 
     @property
     def seconds(self) -> float:
@@ -121,7 +124,7 @@ class RestorationModule(lightning.LightningModule):
 
     def on_train_start(self) -> None:
         self._started = time.monotonic()
-        self._first_failure = torch.tensor(-1, device=self.device)
+        self._first_failure = torch.tensor(NEVER, device=self.device)
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         for group in self.trainer.optimizers[0].param_groups:
@@ -152,7 +155,7 @@ class RestorationModule(lightning.LightningModule):
         Asking the device for it is left to `check_loss`, which makes the host wait.
         """
         self.last_loss = loss
-        failed = ~loss.total.isfinite() & (self._first_failure < 0)
+        failed = ~loss.total.isfinite() & (self._first_failure == NEVER)
         self._first_failure = torch.where(failed, step, self._first_failure)
 
     def check_loss(self) -> None:
@@ -160,8 +163,8 @@ class RestorationModule(lightning.LightningModule):
 
         All processes raise it, for one that went on alone would wait for the others for ever.
         """
-        step = int(self.trainer.strategy.reduce(self._first_failure, reduce_op="max"))
-        if step < 0:
+        step = int(self.trainer.strategy.reduce(self._first_failure, reduce_op="min"))
+        if step == NEVER:
             return
         names = sorted(set(self.names(step)))
         more = f" and {len(names) - NAMES_TOLD} more" if len(names) > NAMES_TOLD else ""

@@ -12,6 +12,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from ccnet.datasets.splits import spread
 from ccnet.errors import PictureError
 from ccnet.images import Picture, encode_picture
 from ccnet.placing import place_file
@@ -37,8 +38,8 @@ class PicturesReport(Callback):
         if not trainer.is_global_zero:
             return
         assert isinstance(pl_module, RestorationModule)
-        count = len(self.pairs)  # type: ignore[arg-type]
-        shown = [self.pairs[index * count // SHOWN] for index in range(min(SHOWN, count))]
+        places = spread(range(len(self.pairs)), SHOWN)  # type: ignore[arg-type]
+        shown = [self.pairs[place] for place in places]
         sheet = before_and_after(pl_module, shown)
         logger = cast(TensorBoardLogger, trainer.logger)
         logger.experiment.add_image("validation", sheet, trainer.global_step)
