@@ -21,6 +21,7 @@ WIDTH = 320
 
 _GAP = 8
 _LINE = 24  # the height of a line of text
+_LONGEST = 300  # characters; more than fit into a line, and fewer than cannot be drawn at all
 
 Pixels: TypeAlias = NDArray[np.float32]
 
@@ -85,7 +86,7 @@ def _reduced(picture: Pixels) -> pyvips.Image:
 
 def _line(texts: tuple[str, ...]) -> pyvips.Image:
     """Write texts over the columns, black on white, in the system's font; cut where too long."""
-    words = [text.encode("utf-8", "replace").decode() for text in texts]  # odd names of files
+    words = [t[:_LONGEST].encode("utf-8", "replace").decode() for t in texts]  # odd names of files
     drawn = [pyvips.Image.text(escape(text), font="sans 11", dpi=96).invert() for text in words]
     return _side_by_side(tuple(image.bandjoin([image, image]) for image in drawn), _LINE, top=4)
 
