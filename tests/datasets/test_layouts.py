@@ -349,17 +349,18 @@ def test_targets_are_for_two_folders_only(tmp_path: Path) -> None:
 
 
 def test_missing_partners_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
-    plant_tree(tmp_path, "csd")
+    folder = tmp_path / "two words"
+    plant_tree(folder, "csd")
     for name in ("2.tif", "10.tif"):
-        (tmp_path / "Train" / "Gt" / name).unlink()
+        (folder / "Train" / "Gt" / name).unlink()
     with pytest.raises(DatasetError) as caught:
-        find_pairs("csd", tmp_path, "train")
-    command = f"ccnet data check csd {tmp_path} lists all."
+        find_pairs("csd", folder, "train")
+    command = f"ccnet data check csd '{folder}' lists all."
     first = os.path.join("Train", "Snow", "10.tif")  # noqa: PTH118
-    assert str(caught.value).startswith(str(tmp_path / first))
+    assert str(caught.value).startswith(str(folder / first))
     assert "the first of 2 problems" in str(caught.value)
     assert str(caught.value).endswith(command)
-    assert len(find_pairs("csd", tmp_path, "test")) == 2, "another split is whole"
+    assert len(find_pairs("csd", folder, "test")) == 2, "another split is whole"
 
 
 def test_a_folder_without_its_targets_is_told_of(tmp_path: Path) -> None:

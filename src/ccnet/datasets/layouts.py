@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -81,8 +82,10 @@ def find_pairs(
 
 
 def check_command(dataset: str, path: Path, targets: Path | None) -> str:
-    """The command that tells all that is wrong with a dataset."""
-    return " ".join(["ccnet data check", dataset, str(path), *([str(targets)] if targets else [])])
+    """The command that tells all that is wrong with a dataset, to be pasted into a shell."""
+    return shlex.join(
+        ["ccnet", "data", "check", dataset, str(path), *([str(targets)] if targets else [])]
+    )
 
 
 def find_layout(dataset: str) -> Layout:
