@@ -1,4 +1,4 @@
-"""The learning rate and the weights' average of a step, by themselves."""
+"""The learning rate of a step, by itself."""
 
 from __future__ import annotations
 
