@@ -129,7 +129,7 @@ def test_weights_are_the_average_in_the_checkpoint(whole_run: Path) -> None:
 def test_records_recipe_versions_and_curves(whole_run: Path, photos: Path) -> None:
     assert load_recipe(str(whole_run / "recipe.yaml")) == tiny(photos, whole_run)
     versions = json.loads((whole_run / "versions.json").read_text())
-    assert versions["packages"]["torch"] == torch.__version__
+    assert versions["versions"]["torch"] == torch.__version__
     assert (whole_run / "best.ckpt").is_file()
     curves = EventAccumulator(str(whole_run / "log")).Reload()
     for name in ("psnr", "input_psnr", "clean_psnr"):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from ccnet.errors import CCNetError, DatasetError, PictureError, UsageError, WeightsError
 from ccnet.network import CCNet
+from ccnet.training.module import RestorationModule
 from ccnet.training.run import train_recipe
 from ccnet.weights.files import read_network, save_model
 
@@ -119,12 +119,7 @@ def test_two_processes_give_what_one_gives(
 def test_stopped_between_passes_and_resumed_is_bit_for_bit_the_whole_run(
     on_pairs: OnPairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    def recipe(name: str) -> object:
-        return on_pairs(tmp_path / name, "accumulate=2")
-
     train_recipe(on_pairs(tmp_path / "whole", "accumulate=2"))
-    from ccnet.training.module import RestorationModule
-
     pair = RestorationModule._pair
 
     def interrupted(self: RestorationModule, batch: object) -> object:
@@ -145,8 +140,8 @@ def test_stopped_between_passes_and_resumed_is_bit_for_bit_the_whole_run(
 def test_killed_and_resumed_is_bit_for_bit_the_whole_run(
     on_pairs: OnPairs, pairs: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    train_recipe(on_pairs(tmp_path / "whole", "steps=40"))
-    overrides = pair_overrides(pairs, tmp_path / "run", "steps=40", "workers=1")
+    train_recipe(on_pairs(tmp_path / "whole", "steps=18"))
+    overrides = pair_overrides(pairs, tmp_path / "run", "steps=18", "workers=1")
     process = subprocess.Popen(
         [*COMMAND, *overrides], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
@@ -158,8 +153,8 @@ def test_killed_and_resumed_is_bit_for_bit_the_whole_run(
     assert "Traceback" not in said
     assert ("go on from" in said) == (number == signal.SIGINT)
     assert process.returncode == (130 if number == signal.SIGINT else -number)
-    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] < 40
-    train_recipe(on_pairs(tmp_path / "run", "steps=40"), resume=True)
+    assert torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"] < 18
+    train_recipe(on_pairs(tmp_path / "run", "steps=18"), resume=True)
     assert_same_state(tmp_path / "run", tmp_path / "whole")
 
 
@@ -203,6 +198,7 @@ def test_all_pictures_that_cannot_be_trained_on_are_named_before_the_first_step(
 @pytest.fixture
 def small_files() -> Iterator[None]:
     """Lets no file grow beyond 100 kB, as a disk that is nearly full."""
+    resource = pytest.importorskip("resource")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
@@ -236,7 +232,7 @@ def test_a_log_that_cannot_be_written_stops_with_a_sentence(
 
     train_recipe(on_pairs(tmp_path / "run", "steps=3"))
     monkeypatch.setattr(RecordWriter, "write", fail)
-    with pytest.raises(CCNetError, match=r"log in .*run cannot be written: no space left .*resume"):
+    with pytest.raises(CCNetError, match=r"log in .*run cannot be written: no space left"):
         train_recipe(on_pairs(tmp_path / "run"), resume=True)
     assert "Traceback" not in capfd.readouterr().err
 

@@ -45,6 +45,12 @@ def evaluate(
         typer.Argument(metavar="TARGETS", help="The folder of targets, for the layout folders."),
     ] = None,
     split: Annotated[Split, typer.Option(help="Which part of the dataset.")] = Split.test,
+    held_out: Annotated[
+        float,
+        typer.Option(
+            min=0, max=0.99, help="The share of scenes that validate, where there is no such split."
+        ),
+    ] = 0.05,
     protocol: Annotated[
         list[str] | None,
         typer.Option(
@@ -109,6 +115,7 @@ def evaluate(
             path,
             targets,
             split=split.value,
+            held_out=held_out,
             protocols=protocol or (),
             limit=limit,
             clean=clean,

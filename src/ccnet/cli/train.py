@@ -28,9 +28,15 @@ def train(
 
     resolved = load_recipe(recipe, overrides or ())
     # Torch and Lightning take seconds to import: too long to hear of a mistyped key.
+    from ccnet.training.callbacks import InterruptedTrainingError
     from ccnet.training.processes import rank
     from ccnet.training.run import train_recipe
 
-    weights = train_recipe(resolved, resume=resume)
+    try:
+        weights = train_recipe(resolved, resume=resume)
+    except InterruptedTrainingError as error:
+        if rank() > 0:  # the first process says it for all
+            raise typer.Exit(error.exit_code) from error
+        raise
     if rank() == 0:
         typer.echo(os.fsencode(weights))

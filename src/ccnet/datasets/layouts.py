@@ -68,6 +68,11 @@ def find_pairs(
             f"{check_command(dataset, path, targets)} lists all."
         )
     pairs = found.pairs
+    if split == "validation" and "validation" not in parts and not held_out:
+        raise DatasetError(
+            f"{dataset} in {path} has no split for validation, and held_out=0 holds none out of "
+            "the rest; give it a share above 0."
+        )
     if split != "test" and "validation" not in parts:
         training, validation = hold_out(pairs, held_out)
         if pairs and held_out and not validation:

@@ -1,11 +1,8 @@
-"""What a network costs: its parameters, its multiplications, and the machine it is timed on."""
+"""What a network costs: its parameters and its multiplications."""
 
 from __future__ import annotations
 
 import copy
-import platform
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -13,8 +10,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 SIDE = 256
 """Pixels across and down of the picture for which multiplications are counted."""
-
-PACKAGES = ("ccnet-restore", "torch", "torchmetrics", "numpy", "pyvips", "onnxruntime")
 
 
 def count_parameters(network: nn.Module) -> int | None:
@@ -41,29 +36,3 @@ def count_macs(network: nn.Module) -> int | None:
         except RuntimeError:
             return None
     return int(counter.get_total_flops()) // 2
-
-
-def describe_machine(device: torch.device) -> str:
-    """Say on what a model is timed: a GPU's name, or a CPU's with the number of threads."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    name = platform.processor() or platform.machine()
-    facts = Path("/proc/cpuinfo")
-    if facts.is_file():
-        lines = facts.read_text(errors="replace").splitlines()
-        models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-        name = models[0] if models else name
-    threads = torch.get_num_threads()
-    on = f"{threads} thread{'s' if threads > 1 else ''}"
-    return f"{name}, {on}" if device.type == "cpu" else f"{device.type.upper()} of {name}"
-
-
-def list_versions() -> dict[str, str]:
-    """Give the versions of Python and of the packages that results can hang on."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:  # onnxruntime, which is optional
-            continue
-    return versions

@@ -10,12 +10,11 @@ from ccnet.datasets.layouts import find_pairs
 from ccnet.datasets.splits import spread
 from ccnet.errors import CCNetError, UsageError
 from ccnet.evaluation.candidates import open_candidates
-from ccnet.evaluation.cost import describe_machine, list_versions
 from ccnet.evaluation.measuring import measure
 from ccnet.evaluation.protocols import find_protocols
 from ccnet.evaluation.report import Cost, Report
 from ccnet.evaluation.summary import seconds_per_megapixel, summarise
-from ccnet.restoration.engines.torch_engine import find_device
+from ccnet.machine import describe_machine, find_device, list_versions
 
 
 def evaluate(
@@ -25,6 +24,7 @@ def evaluate(
     targets: str | os.PathLike[str] | None = None,
     *,
     split: str = "test",
+    held_out: float = 0.05,
     protocols: Sequence[str] = (),
     limit: int | None = None,
     clean: bool = False,
@@ -43,6 +43,7 @@ def evaluate(
         path: Where the dataset is.
         targets: Where the targets are, for a pair of folders.
         split: "test", "validation" or "train".
+        held_out: The share of scenes that validate, for a dataset without a split for it.
         protocols: Names of protocols; all where none is named, since most of the time goes into
             restoring, which is done once for all of them.
         limit: The most pairs to take, evenly spaced; all where it is None.
@@ -63,7 +64,7 @@ def evaluate(
     chosen = find_protocols(protocols)
     place = find_device(device)
     path, targets = Path(path), None if targets is None else Path(targets)
-    pairs = find_pairs(dataset, path, split, targets=targets)
+    pairs = find_pairs(dataset, path, split, targets=targets, held_out=held_out)
     candidates = open_candidates(models, device=device, precision=precision, tile=tile)
     taken = pairs if limit is None else spread(pairs, limit)
     measured = measure(

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ccnet.errors import PictureError, WeightsError
+from ccnet.machine import find_device
 from ccnet.network.padding import mirror_indices
-from ccnet.restoration.engines.torch_engine import find_device
 from ccnet.weights.checkpoints import ZIP_ERRORS
 
 Batch: TypeAlias = NDArray[np.float32]

@@ -8,7 +8,7 @@ MIMO-UNet (Cho et al., ICCV 2021). Outputs agree with the published code to floa
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -152,6 +152,16 @@ class CCNet(nn.Module):
         self.join_full = nn.Conv2d(2 * full, full, 1)
         self.decoder_full = stage(full)
         self.head_full = nn.Conv2d(full, 3, 3, padding=1)
+
+    def hyper_parameters(self) -> dict[str, Any]:
+        """The arguments that make a network of the same shape."""
+        return {
+            "width": self.width,
+            "modules": self.modules_per_stage,
+            "block": self.block,
+            "depthwise": self.depthwise,
+            "strips": self.strips,
+        }
 
     def forward(self, batch: Tensor, average: Average = picture_average) -> Tensor:
         """Restore `batch` (N, 3, H, W); `average` says where whole-picture averages come from."""

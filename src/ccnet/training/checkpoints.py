@@ -38,6 +38,8 @@ class WholeCheckpoints(CheckpointIO):
         try:
             # Nothing but tensors and plain values is in there, so no code need be run.
             checkpoint: dict[str, Any] = torch.load(path, map_location or "cpu", weights_only=True)
+        except OSError as error:
+            raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
         except Exception as error:  # a damaged file can end in any
             raise WeightsError(
                 f"{path} is damaged and cannot be resumed from; move best.ckpt beside it in its "

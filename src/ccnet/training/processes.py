@@ -28,4 +28,6 @@ def rank() -> int:
 
 def _from_torchrun(name: str, otherwise: int) -> int:
     # Lightning sets some of the same names, which outlive the run that it set them for.
-    return int(os.environ[name]) if torch.distributed.is_torchelastic_launched() else otherwise
+    distributed = torch.distributed.is_available()  # not in every build of torch
+    launched = distributed and torch.distributed.is_torchelastic_launched()
+    return int(os.environ[name]) if launched else otherwise

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ccnet.errors import UsageError
+from ccnet.weights.header import DEEPEST, LONGEST, WIDEST
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,13 @@ class NetworkRecipe:
     """Taps of the long-range integration; null leaves it out."""
 
     def __post_init__(self) -> None:
-        even = self.width > 0 and self.width % 2 == 0
-        _check("network.width", self.width, even, "an even number from 2 up")
-        _check("network.modules", self.modules, self.modules > 0, "above 0")
-        for key, taps in (
-            ("depthwise", self.depthwise),
-            *(("strips", t) for t in self.strips or ()),
-        ):
-            _check(f"network.{key}", taps, taps > 2 and taps % 2 == 1, "an odd number from 3 up")
+        for key, value, most in (("width", self.width, WIDEST), ("modules", self.modules, DEEPEST)):
+            _check(f"network.{key}", value, 0 < value <= most, f"from 1 to {most}")
+        _check("network.width", self.width, self.width % 2 == 0, "an even number")
+        kernels = [("depthwise", self.depthwise), *(("strips", taps) for taps in self.strips or ())]
+        for key, taps in kernels:
+            odd = 3 <= taps <= LONGEST and taps % 2 == 1
+            _check(f"network.{key}", taps, odd, f"an odd number from 3 to {LONGEST}")
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,7 @@ class Recipe:
         for key in ("average_decay", "held_out"):
             part = getattr(self, key)
             _check(key, part, 0 <= part < 1, "from 0 to below 1")
+        _check("seed", self.seed, self.seed < 2**32, "below 4294967296")
         _check_one_of(self, "steps", "epochs", "how long to train")
         _check_one_of(self, "photos", "dataset", "what to train on")
         if self.dataset is not None and self.path is None:

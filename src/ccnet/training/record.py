@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import platform
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
 
 from ccnet.errors import UsageError
+from ccnet.machine import describe_machine, list_versions
 from ccnet.placing import place_file
 from ccnet.training.recipe import Recipe
 from ccnet.training.recipe_files import recipe_text
 
-PACKAGES = ("ccnet-restore", "torch", "lightning", "torchmetrics", "numpy", "pyvips")
 
-
-def record_run(recipe: Recipe) -> None:
+def record_run(recipe: Recipe, device: torch.device) -> None:
     """Write `recipe.yaml`, resolved, and `versions.json` into the recipe's output folder.
 
     Makes the folder; raises `UsageError` where it cannot be made or written to.
@@ -33,23 +30,14 @@ def record_run(recipe: Recipe) -> None:
     facts = {
         "command": sys.argv,
         "git": _git_revision(),
-        "python": platform.python_version(),
-        "packages": {package: _version(package) for package in PACKAGES},
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU",
-        "threads": torch.get_num_threads(),
+        "versions": list_versions(),
+        "device": describe_machine(device),
     }
     for name, text in (
         ("recipe.yaml", recipe_text(recipe)),
         ("versions.json", json.dumps(facts, indent=1) + "\n"),
     ):
         place_file(text.encode(), recipe.output / name, error=UsageError, overwrite=True)
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _git_revision() -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import logging
 import math
 import os
@@ -21,6 +22,7 @@ from torch.utils.data import DataLoader
 
 from ccnet.datasets.batches import Share
 from ccnet.errors import CCNetError, UsageError
+from ccnet.machine import find_device
 from ccnet.network import CCNet
 from ccnet.training.callbacks import CheckpointOnStop, WeightsExport
 from ccnet.training.checkpoints import WholeCheckpoints
@@ -52,7 +54,7 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     network = build_network(recipe)
-    recipe = dataclasses.replace(recipe, network=hyper_parameters(network))
+    recipe = dataclasses.replace(recipe, network=NetworkRecipe(**network.hyper_parameters()))
     checkpoint = checkpoint_to_resume(recipe) if resume else None
     # Path.is_file would raise where the folder's name is too long or the folder is closed to us.
     if not resume and os.path.isfile(recipe.output / "last.ckpt"):  # noqa: PTH113
@@ -63,8 +65,9 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
     epoch_steps = math.ceil(len(pictures.training) / recipe.batch) if recipe.epochs else 1
     steps = recipe.steps or epoch_steps * (recipe.epochs or 0)
     share = share_of(recipe)
+    device = device_of(recipe)
     if share.rank == 0:
-        record_run(recipe)
+        record_run(recipe, device)
 
     console = Console(stderr=True, quiet=share.rank > 0)
     if recipe.check and not resume and share.rank == 0 and isinstance(pictures, PairsOnDisk):
@@ -112,39 +115,21 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
 def build_network(recipe: Recipe) -> CCNet:
     """Make the network or load the one to start from; raises `UsageError` where they differ."""
     if recipe.start is None:
-        sizes = recipe.network
-        assert sizes is not None
-        return CCNet(
-            sizes.width,
-            sizes.modules,
-            block=sizes.block,
-            depthwise=sizes.depthwise,
-            strips=sizes.strips,
-        )
+        assert recipe.network is not None
+        return CCNet(**dataclasses.asdict(recipe.network))
     network = load_network(recipe.start)
-    if recipe.network not in (None, found := hyper_parameters(network)):
+    if recipe.network not in (None, found := NetworkRecipe(**network.hyper_parameters())):
         raise UsageError(f"start={recipe.start} is another network, {found}; leave network out.")
     return network.train()
 
 
-def hyper_parameters(network: CCNet) -> NetworkRecipe:
-    """Read off what makes a network of the same shape."""
-    return NetworkRecipe(
-        network.width,
-        network.modules_per_stage,
-        block=network.block,
-        depthwise=network.depthwise,
-        strips=network.strips,
-    )
-
-
 def checkpoint_to_resume(recipe: Recipe) -> Path:
-    """Find the run's last checkpoint; raises `UsageError` where it has none or another network."""
+    """Find the run's last checkpoint; raises `UsageError` where it has none, or other samples."""
     last = recipe.output / "last.ckpt"
     if not os.path.isfile(last):  # noqa: PTH113
         raise UsageError(f"{last} is not there to resume from; train without --resume.")
     started = load_recipe(str(recipe.output / "recipe.yaml"))
-    for key in ("network", "accumulate"):
+    for key in ("network", "accumulate", "batch", "crop", "seed"):
         if (before := getattr(started, key)) != getattr(recipe, key):
             raise UsageError(
                 f"{recipe.output} holds a run with {key}={before}; resume with the same or name "
@@ -171,21 +156,21 @@ def share_of(recipe: Recipe) -> Share:
     return share
 
 
+def device_of(recipe: Recipe) -> torch.device:
+    """Find the device; raises `UsageError` where it is not there, or cannot do what is asked."""
+    device = find_device(recipe.device)
+    if device.type == "cuda" and processes_here(recipe.devices) > torch.cuda.device_count():
+        there = torch.cuda.device_count()
+        raise UsageError(f"devices={recipe.devices} are more than the {there} that are there.")
+    if recipe.precision == "16-mixed" and device.type != "cuda":
+        raise UsageError("precision=16-mixed needs a CUDA device; bf16-mixed runs on all.")
+    return device
+
+
 def make_trainer(
     recipe: Recipe, steps: int, share: Share, callbacks: list[Callback]
 ) -> lightning.Trainer:
-    """Set up Lightning's Trainer; `callbacks` come before those that write checkpoints.
-
-    Raises `UsageError` for a device that is not there, or not able to do what is asked.
-    """
-    for device, there in (
-        ("cuda", torch.cuda.is_available()),
-        ("mps", torch.backends.mps.is_available()),
-    ):
-        if recipe.device == device and not there:
-            raise UsageError(f"device={device} is not there; leave device= out to take what is.")
-    if recipe.precision == "16-mixed" and (recipe.device == "cpu" or not torch.cuda.is_available()):
-        raise UsageError("precision=16-mixed needs a CUDA device; bf16-mixed runs on all.")
+    """Set up Lightning's Trainer; `callbacks` come before those that write checkpoints."""
     best = ModelCheckpoint(
         recipe.output,
         filename="best",
@@ -221,20 +206,19 @@ def make_trainer(
 
 @contextmanager
 def disk_errors_told(folder: Path) -> Iterator[None]:
-    """Tell in one sentence that the log in `folder` cannot be written.
+    """Tell in one sentence that the disk is full where the log in `folder` is written.
 
-    It is written by a thread, which would print a traceback before the run hears of it.
+    That is done by a thread, which would print a traceback before the run hears of it.
     """
     hook = threading.excepthook
     threading.excepthook = lambda told: isinstance(told.exc_value, OSError) or hook(told)
     try:
         yield
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise CCNetError(
-            f"The log in {folder} cannot be written: {reason}; the last checkpoint is whole, go on "
-            "with --resume."
-        ) from error
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        reason = os.strerror(error.errno).lower()
+        raise CCNetError(f"The log in {folder} cannot be written: {reason}.") from error
     finally:
         threading.excepthook = hook
 

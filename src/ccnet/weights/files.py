@@ -85,13 +85,7 @@ def _assemble(shapes: Shapes, read: Callable[[str], Tensor], file_size: int) -> 
     except ValueError as error:
         raise Unreadable(f"holds no CCNet: {error}") from error
     with torch.device("meta"):
-        network = CCNet(
-            made_with.width,
-            made_with.modules,
-            block=made_with.block,
-            depthwise=made_with.depthwise,
-            strips=made_with.strips,
-        )
+        network = CCNet(**made_with._asdict())
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     _check_names(shapes.keys(), expected.keys())
     for name, shape in expected.items():

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ccnet.errors import PictureError, UsageError, WeightsError
+from ccnet.machine import find_device
 from ccnet.network import Average, CCNet, PinnedAverages, picture_average
 from ccnet.restoration.engines.engine import Averages
 from ccnet.restoration.engines.torch_averages import measure_averages
@@ -105,21 +106,6 @@ class TorchEngine:
                     stacklevel=3,
                 )
         raise WeightsError("The network gives numbers that are not finite; its weights are broken.")
-
-
-def find_device(name: str) -> torch.device:
-    """Find a device by its name; auto is the first GPU, else the CPU. Raises UsageError."""
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if torch.cuda.is_available():
-        there[:0] = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
-    if name == "auto":
-        return torch.device(there[0])
-    wanted = "cuda:0" if name == "cuda" else name
-    if wanted not in there:
-        raise UsageError(f"device={name} is not on this machine, which has {', '.join(there)}.")
-    return torch.device(wanted)
 
 
 def find_dtype(precision: str) -> torch.dtype:
