@@ -26,25 +26,23 @@ def scatter_points(values: Tensor, rows: Tensor, columns: Tensor, size: tuple[in
 def splat(patches: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int]) -> Tensor:
     """Add up patches, each with its upper left corner at its row and column.
 
-    `patches` (N, L, K, P, Q), `rows` and `columns` (N, L, K) whole numbers, to (N, L, H, W) of
+    `patches` (N, L, K, P, Q), `rows` and `columns` (N, L or 1, K) whole numbers, to (N, L, H, W) of
     `size`. What lies outside is lost. Sums are whole numbers of 2**-20, so that they are the same
     in whichever order a GPU adds.
     """
     height, width = size
-    across = torch.arange(patches.shape[-1], device=patches.device)
     down = torch.arange(patches.shape[-2], device=patches.device)
-    row = rows[..., None] + down
-    column = columns[..., None] + across
-    inside = ((row >= 0) & (row < height))[..., :, None] & ((column >= 0) & (column < width))[
-        ..., None, :
-    ]
-    place = (
-        row.clamp(0, height - 1)[..., :, None] * width + column.clamp(0, width - 1)[..., None, :]
-    )
-    whole = (patches * inside * _FIXED_POINT).round().long()
-    sums = whole.new_zeros((*patches.shape[:2], height * width))
-    sums.scatter_add_(2, place.flatten(2), whole.flatten(2))
-    return (sums.to(patches.dtype) / _FIXED_POINT).unflatten(2, size)
+    across = torch.arange(patches.shape[-1], device=patches.device)
+    row, column = rows[..., None] + down, columns[..., None] + across
+    row_inside = (row >= 0) & (row < height)
+    column_inside = (column >= 0) & (column < width)
+    inside = row_inside[..., :, None] & column_inside[..., None, :]
+    # One place more than there are pixels takes up what lies outside.
+    place = torch.where(inside, row[..., :, None] * width + column[..., None, :], height * width)
+    whole = (patches * _FIXED_POINT).round().int()
+    sums = whole.new_zeros((*patches.shape[:2], height * width + 1))
+    sums.scatter_add_(2, place.expand_as(whole).flatten(2), whole.flatten(2))
+    return (sums[..., :-1].to(patches.dtype) / _FIXED_POINT).unflatten(2, size)
 
 
 def streak(maps: Tensor, width: Tensor, length: Tensor, angle: Tensor) -> Tensor:

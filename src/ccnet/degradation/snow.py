@@ -19,7 +19,7 @@ from ccnet.degradation.haze import apply_haze, random_camera
 from ccnet.degradation.randomness import happens, smooth_field, uniform
 from ccnet.errors import UsageError
 
-DENSEST_VEIL = 1.3
+DENSEST_VEIL = 1.1
 """Optical depth of the veil at the farthest point at strength 1."""
 
 FAR_DENSITY = 0.02
@@ -54,9 +54,9 @@ class Layer(NamedTuple):
     side: int
 
 
-SMALL = Layer(0.01, (0.8, 2.2), (0.4, 1.0), (0.3, 0.9), 21)
-MIDDLE = Layer(0.003, (2.0, 6.5), (0.3, 1.0), (0.2, 0.9), 41)
-NEAR = Layer(0.0005, (5.0, 18.0), (0.1, 0.8), (0.1, 0.9), 84)
+SMALL = Layer(0.006, (0.7, 2.0), (0.4, 1.0), (0.3, 0.9), 25)
+MIDDLE = Layer(0.0022, (2.0, 6.5), (0.3, 1.0), (0.2, 0.9), 41)
+NEAR = Layer(0.00035, (5.0, 18.0), (0.1, 0.8), (0.1, 0.9), 84)
 
 
 def add_snow(
@@ -78,7 +78,7 @@ def add_snow(
         return clean.clone()
     one = (len(clean), 1)
     if strength is None:
-        amount = uniform(0.12, 1, one, clean, generator)
+        amount = uniform(0.05, 1, one, clean, generator) ** 0.7
         falls = 1 - happens(0.1, clean, generator)
     else:
         amount = torch.full(one, strength, device=clean.device, dtype=clean.dtype)
@@ -158,7 +158,7 @@ def layer_mask(
     area = (height + layer.side) * (width + layer.side)
     one, number = (count, 1), (count, max(1, round(layer.density * area)))
     # Many snowfalls have no flakes near the camera, or few besides them.
-    share = uniform(-0.2, 1.0, one, clean, generator).clamp(min=0) * fall.amount
+    share = uniform(-0.25, 1.0, one, clean, generator).clamp(min=0).sqrt() * fall.amount
     there = (uniform(0, 1, number, clean, generator) < share).to(clean.dtype)
 
     low, high = layer.radius
@@ -168,7 +168,7 @@ def layer_mask(
     longest = layer.side - 2.5 * radius
     # Some layers hang still in others' rush, as gusts differ from place to place.
     speed = fall.speed * uniform(-0.4, 1.6, one, clean, generator).clamp(min=0)
-    length = speed * radius * uniform(0.6, 1.4, number, clean, generator)
+    length = speed * radius * uniform(0.3, 1.7, number, clean, generator)
     length = torch.minimum(length, longest.clamp(min=0))
     angle = fall.angle + fall.scatter * uniform(-1, 1, number, clean, generator)
 
@@ -176,6 +176,8 @@ def layer_mask(
     roughness = 0.8 * shape * uniform(0.3, 1, number, clean, generator)
     soft, softest = layer.softness
     softness = soft * (softest / soft) ** uniform(0, 1, number, clean, generator)
+    # The middle of a round flake passes for longer over a place than its sides do.
+    softness = torch.maximum(softness, length / (length + radius))
     hexagonal = happens(0.15, clean, generator).view(one)
     drawn = draw_flakes(
         layer.side,
@@ -191,14 +193,13 @@ def layer_mask(
     opacity = uniform(thin, thick, one, clean, generator) * uniform(
         0.3, 1, number, clean, generator
     )
-    opacity = opacity * (radius / (radius + length / 2)) ** uniform(0, 0.7, one, clean, generator)
+    opacity = opacity * (radius / (radius + length / 2)) ** uniform(0.2, 0.9, one, clean, generator)
     depth = -torch.log1p(-(there * 0.97 * opacity)[..., None, None] * drawn)
-    brightness = uniform(0.75, 1, number, clean, generator)[..., None, None]
+    brightness = uniform(0.82, 1, number, clean, generator)[..., None, None]
     rows = torch.randint(-layer.side, height, number, generator=generator, device=clean.device)
     columns = torch.randint(-layer.side, width, number, generator=generator, device=clean.device)
     both = torch.stack((depth, depth * brightness), 1)
-    place = (count, 2, number[1])
-    sums = splat(both, rows[:, None].expand(place), columns[:, None].expand(place), (height, width))
+    sums = splat(both, rows[:, None], columns[:, None], (height, width))
     depth_map, bright_map = sums[:, :1], sums[:, 1:]
     return 1 - torch.exp(-depth_map), (bright_map / depth_map.clamp(min=1e-6)).clamp(0, 1)
 
@@ -237,7 +238,7 @@ def flake_light(clean: Tensor, generator: torch.Generator) -> Tensor:
     around = F.adaptive_avg_pool2d(clean.amax(1, keepdim=True), 5)
     around = F.interpolate(around, size=clean.shape[2:], mode="bilinear", align_corners=False)
     lit = (1.6 * around + 0.1).clamp(0, 1)
-    own = uniform(0.85, 1, one, clean, generator)
+    own = uniform(0.9, 1, one, clean, generator)
     return own * torch.lerp(
         torch.ones_like(lit), lit, uniform(0, 1, one, clean, generator).square()
     )
