@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ccnet.degradation.randomness import happens, uniform
+
 # ITU-T T.81 (JPEG), Annex K, tables K.1 and K.2: luminance and chrominance.
 _LUMINANCE = (
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -63,6 +65,13 @@ def compress_jpeg(pictures: Tensor, quality: Tensor) -> Tensor:
     ycbcr = torch.cat((luminance + 128, chroma), 1)
     decoded = torch.einsum("ij,njhw->nihw", torch.linalg.inv(matrix), ycbcr) / 255
     return decoded[:, :, :height, :width].clamp(0, 1)
+
+
+def random_jpeg(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """JPEG at a quality from 40 to 96 on 30% of `pictures` (N, 3, H, W) in [0, 1], to the same."""
+    quality = uniform(40, 96, (len(pictures), 1, 1, 1), pictures, generator)
+    compressed = happens(0.3, pictures, generator)
+    return torch.lerp(pictures, compress_jpeg(pictures, quality), compressed)
 
 
 def _quantise_blocks(planes: Tensor, table: Tensor, scale: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ccnet.degradation.camera import add_noise, compress_jpeg
+from ccnet.degradation.camera import add_noise, random_jpeg
 from ccnet.degradation.depth import make_depth
 from ccnet.degradation.randomness import happens, smooth_field, uniform
 from ccnet.errors import UsageError
@@ -98,6 +98,4 @@ def random_camera(pictures: Tensor, generator: torch.Generator) -> Tensor:
     shot = noisy * 10 ** uniform(-4.5, -3, one, pictures, generator)
     read = noisy * uniform(0.001, 0.02, one, pictures, generator)
     pictures = add_noise(pictures, shot, read, generator).clamp(0, 1)
-    quality = uniform(40, 96, one, pictures, generator)
-    compressed = happens(0.3, pictures, generator)
-    return torch.lerp(pictures, compress_jpeg(pictures, quality), compressed)
+    return random_jpeg(pictures, generator)

@@ -1,0 +1,118 @@
+"""Motion blur: what a picture's light becomes when camera and objects move during the exposure.
+
+Light is added up as it falls on the sensor, before the camera's tone curve and its clipping: Rim
+et al., "Realistic Blur Synthesis for Learning Image Deblurring" (ECCV 2022), measured how much
+that, the saturated lights and the noise matter.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ccnet.degradation.camera import add_noise, random_jpeg
+from ccnet.degradation.exposure import integrate, random_cover, random_nearness
+from ccnet.degradation.randomness import happens, uniform
+from ccnet.degradation.trajectories import random_paths, sample_evenly
+from ccnet.errors import UsageError
+
+LONGEST = 40.0
+"""Pixels that a blur at strength 1 is long, in pictures of at least 160 pixels."""
+
+SHORTEST = 2.0
+"""Pixels that drawn blurs are long at least."""
+
+INSTANTS = 32
+"""In how many moments light is added up: the longest blur moves by little more than a pixel."""
+
+
+def add_blur(
+    clean: Tensor, generator: torch.Generator | None = None, strength: float | None = None
+) -> Tensor:
+    """Blur each picture by random motion of the camera and at times of an object, as light adds up.
+
+    `clean` (N, 3, H, W) float32 in [0, 1] to the same, on the same device, with noise and JPEG in
+    some. `strength` from 0 (the picture as it was) to 1 (a path of `LONGEST` pixels, or a quarter of
+    the shorter side) fixes the length; without it each picture gets its own, and one in ten stays
+    exactly as it was. The mean of all displacements is 0, so blurred and clean lie on each other.
+    `generator` must be on the device of `clean`. Raises `UsageError` for another strength.
+    """
+    if strength is not None and not 0 <= strength <= 1:
+        raise UsageError(f"strength={strength} must be from 0 to 1.")
+    if generator is None:
+        generator = torch.Generator(clean.device)
+        generator.seed()
+    if strength == 0:
+        return clean.clone()
+    length = random_length(clean, generator, strength)
+    knee, white = random_tone_curve(clean, generator)
+    light = to_light(clean, knee, white)
+    positions, weights = sample_evenly(random_paths(clean, generator), INSTANTS)
+    blurry = integrate(
+        light,
+        positions * length[:, 0],
+        weights,
+        random_nearness(clean, generator),
+        random_cover(clean, generator),
+    )
+    blurry = from_light(_random_noise(blurry, generator), knee, white)
+    blurry = random_jpeg(blurry, generator)
+    untouched = happens(0.1 if strength is None else 0, clean, generator)
+    return torch.where(untouched > 0, clean, blurry)
+
+
+def random_length(clean: Tensor, generator: torch.Generator, strength: float | None) -> Tensor:
+    """Length of the paths in pixels (N, 1, 1, 1): log-uniform, so that short blurs are as many."""
+    longest = min(LONGEST, min(clean.shape[2:]) / 4)
+    drawn = uniform(0, 1, (len(clean), 1, 1, 1), clean, generator)
+    if strength is not None:
+        return torch.full_like(drawn, longest * strength)
+    shortest = min(SHORTEST, longest)
+    return shortest * (longest / shortest) ** drawn
+
+
+def random_tone_curve(clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Where highlights begin to be compressed, and how much light white stands for: (N, 1, 1, 1).
+
+    Half the pictures have plain sRGB, as videos of added frames do; in the others white is up to
+    ten times brighter, so that lights and skies streak over what is dark beside them.
+    """
+    one = (len(clean), 1, 1, 1)
+    knee = uniform(0.2, 0.8, one, clean, generator)
+    white = 10 ** (happens(0.5, clean, generator) * uniform(0.1, 1, one, clean, generator))
+    return knee, white
+
+
+def to_light(pictures: Tensor, knee: Tensor, white: Tensor) -> Tensor:
+    """Undo the sRGB curve (IEC 61966-2-1) and then a camera's compression of highlights.
+
+    `pictures` in [0, 1] to light from 0 to `white`, which is at least 1. Below `knee` (linear, below
+    1) light is as sRGB has it; above, it rises along a hyperbola, without a bend at the knee.
+    """
+    linear = torch.where(
+        pictures <= 0.04045, pictures / 12.92, ((pictures + 0.055) / 1.055) ** 2.4
+    )
+    above = ((linear - knee) / (1 - knee)).clamp(min=0)
+    return linear.clamp(max=knee) + (1 - knee) * above / (1 - _bend(knee, white) * above)
+
+
+def from_light(light: Tensor, knee: Tensor, white: Tensor) -> Tensor:
+    """Undo `to_light`; light below 0 becomes black and light above `white` white."""
+    light = torch.minimum(light.clamp(min=0), white)
+    above = ((light - knee) / (1 - knee)).clamp(min=0)
+    linear = torch.minimum(light, knee) + (1 - knee) * above / (1 + _bend(knee, white) * above)
+    curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
+    return torch.where(linear <= 0.0031308, 12.92 * linear, curved).clamp(0, 1)
+
+
+def _bend(knee: Tensor, white: Tensor) -> Tensor:
+    return 1 - (1 - knee) / (white - knee)
+
+
+def _random_noise(light: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise of the sensor in 30% of `light` (N, 3, H, W), linear: after the blur, so not blurred."""
+    one = (len(light), 1, 1, 1)
+    noisy = happens(0.3, light, generator)
+    shot = noisy * 10 ** uniform(-4.5, -3, one, light, generator)
+    read = noisy * 10 ** uniform(-4, -2.5, one, light, generator)
+    return add_noise(light, shot, read, generator)
