@@ -42,7 +42,8 @@ def splat(patches: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int])
     whole = (patches * _FIXED_POINT).round().int()
     sums = whole.new_zeros((*patches.shape[:2], height * width + 1))
     sums.scatter_add_(2, place.expand_as(whole).flatten(2), whole.flatten(2))
-    return (sums[..., :-1].to(patches.dtype) / _FIXED_POINT).unflatten(2, size)
+    summed = sums[..., :-1].to(patches.dtype) / _FIXED_POINT
+    return summed.reshape(*patches.shape[:2], height, width)
 
 
 def streak(maps: Tensor, width: Tensor, length: Tensor, angle: Tensor) -> Tensor:
@@ -56,7 +57,7 @@ def streak(maps: Tensor, width: Tensor, length: Tensor, angle: Tensor) -> Tensor
     across = torch.fft.rfftfreq(columns, device=maps.device, dtype=maps.dtype)
     line = torch.sinc(length * (across * angle.cos() + down * angle.sin()))
     spot = torch.exp(-2 * (torch.pi * width).square() * (across.square() + down.square()))
-    blurred = torch.fft.irfft2(torch.fft.rfft2(maps) * line * spot, s=(height, columns))
+    blurred: Tensor = torch.fft.irfft2(torch.fft.rfft2(maps) * line * spot, s=(height, columns))
     return blurred.clamp(min=0)
 
 

@@ -19,7 +19,7 @@ from ccnet.degradation.haze import apply_haze, random_camera
 from ccnet.degradation.randomness import happens, smooth_field, uniform
 from ccnet.errors import UsageError
 
-DENSEST_VEIL = 1.1
+DENSEST_VEIL = 1.0
 """Optical depth of the veil at the farthest point at strength 1."""
 
 FAR_DENSITY = 0.02
@@ -54,8 +54,8 @@ class Layer(NamedTuple):
     side: int
 
 
-SMALL = Layer(0.006, (0.7, 2.0), (0.4, 1.0), (0.3, 0.9), 25)
-MIDDLE = Layer(0.0022, (2.0, 6.5), (0.3, 1.0), (0.2, 0.9), 41)
+SMALL = Layer(0.006, (0.7, 2.0), (0.5, 1.0), (0.3, 0.9), 25)
+MIDDLE = Layer(0.0022, (2.0, 6.5), (0.35, 1.0), (0.15, 0.9), 41)
 NEAR = Layer(0.00035, (5.0, 18.0), (0.1, 0.8), (0.1, 0.9), 84)
 
 
@@ -126,7 +126,7 @@ def far_mask(clean: Tensor, fall: Fall, generator: torch.Generator) -> Tensor:
     number = (count, 3, max(1, round(FAR_DENSITY * height * width)))
     share = uniform(0.05, 1.0, layers, clean, generator) * fall.amount[..., None]
     there = (uniform(0, 1, number, clean, generator) < share).to(clean.dtype)
-    opacity = uniform(0.1, 0.9, layers, clean, generator)
+    opacity = uniform(0.2, 0.95, layers, clean, generator)
     depth = -there * torch.log1p(-opacity * uniform(0.1, 1, number, clean, generator))
     rows = uniform(-1, height, number, clean, generator)
     columns = uniform(-1, width, number, clean, generator)

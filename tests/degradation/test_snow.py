@@ -1,0 +1,175 @@
+"""Snow covers what is behind it by its mask, and no more where none falls."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage import data
+from skimage.feature import structure_tensor
+from skimage.measure import label, regionprops
+
+from ccnet.degradation.haze import apply_haze
+from ccnet.degradation.snow import (
+    MIDDLE,
+    NEAR,
+    SMALL,
+    Fall,
+    Layer,
+    add_snow,
+    cover,
+    dusk_tint,
+    far_mask,
+    flake_light,
+    layer_mask,
+    random_fall,
+    random_veil,
+)
+from ccnet.errors import UsageError
+
+
+def photograph(side: int = 96) -> torch.Tensor:
+    pixels = torch.from_numpy(data.astronaut().copy()).permute(2, 0, 1)[None].float() / 255
+    return torch.nn.functional.interpolate(pixels, size=(side, side), mode="area")
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def falling(count: int, amount: float = 1, degrees: float = 90, speed: float = 0) -> Fall:
+    values = (amount, math.radians(degrees), 0.0, speed)
+    return Fall(*(torch.full((count, 1), float(value)) for value in values))
+
+
+def test_strength_0_leaves_the_picture_bit_for_bit() -> None:
+    clean = photograph()
+    assert torch.equal(add_snow(clean, seeded(), strength=0), clean)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_other_strengths_are_refused(strength: float) -> None:
+    with pytest.raises(UsageError, match="must be from 0 to 1"):
+        add_snow(photograph(8), seeded(), strength)
+
+
+def test_a_black_scene_shows_the_mask_and_a_mask_of_zeros_the_scene() -> None:
+    mask = torch.rand(2, 1, 40, 50, generator=seeded())
+    white, black = torch.ones(2, 3, 40, 50), torch.zeros(2, 3, 40, 50)
+    assert torch.equal(cover(black, mask, white), mask.expand_as(white))
+    scene = photograph()
+    assert torch.equal(cover(scene, torch.zeros(1), torch.ones(1)), scene)
+
+
+def test_a_covered_place_lies_between_scene_and_flake() -> None:
+    clean = photograph().expand(4, -1, -1, -1)
+    light = flake_light(clean, seeded()) * dusk_tint(clean, seeded(1))
+    mask = far_mask(clean, falling(4), seeded())
+    snowy = cover(clean, mask, light)
+    assert (snowy >= torch.minimum(clean, light) - 1e-6).all()
+    assert (snowy <= torch.maximum(clean, light) + 1e-6).all()
+
+
+@pytest.mark.parametrize("layer", [SMALL, MIDDLE, NEAR])
+def test_heavier_snow_has_more_flakes_in_each_layer(layer: Layer) -> None:
+    clean = torch.zeros(24, 3, 96, 96)
+    light, heavy = (layer_mask(clean, layer, falling(24, s), seeded())[0] for s in (0.2, 0.9))
+    assert heavy.mean() > 2 * light.mean() > 0
+    light, heavy = (far_mask(clean, falling(24, s), seeded()) for s in (0.2, 0.9))
+    assert heavy.mean() > 2 * light.mean() > 0
+
+
+def test_heavier_snow_changes_the_picture_more() -> None:
+    clean = photograph().expand(24, -1, -1, -1)
+    changes = [(add_snow(clean, seeded(), s) - clean).square().mean() for s in (0.1, 0.4, 1)]
+    assert changes[0] < changes[1] < changes[2]
+
+
+def test_flakes_of_nearer_layers_are_larger() -> None:
+    small, middle, near = (
+        largest_diameter(
+            layer_mask(torch.zeros(1, 3, 400, 400), layer, falling(1, 0.2), seeded())[0]
+        )
+        for layer in (SMALL, MIDDLE, NEAR)
+    )
+    assert 2 < small < 7 < middle < 15 < near < 45
+
+
+def largest_diameter(mask: torch.Tensor) -> float:
+    found = regionprops(label((mask[0, 0] > mask.max() / 4).numpy()))
+    return max(float(flake.equivalent_diameter_area) for flake in found)
+
+
+@pytest.mark.parametrize("degrees", [45, 90, 120])
+def test_streaks_have_the_direction_of_the_fall(degrees: int) -> None:
+    clean = torch.zeros(12, 3, 128, 128)
+    fall = falling(12, 0.7, degrees, speed=6)
+    for masks in (far_mask(clean, fall, seeded()), layer_mask(clean, SMALL, fall, seeded())[0]):
+        # Brightness changes least along the streaks: the structure tensor's smaller axis.
+        tensors = np.array([structure_tensor(mask[0].numpy()) for mask in masks])
+        down, both, across = tensors.sum(axis=(0, 2, 3))
+        least = np.linalg.eigh([[down, both], [both, across]])[1][:, 0]
+        angle = math.radians(degrees)
+        assert abs(least @ [math.sin(angle), math.cos(angle)]) > math.cos(math.radians(6))
+
+
+def test_the_veil_is_the_airlight_where_it_is_endless_and_the_scene_where_it_is_not() -> None:
+    clean = photograph().expand(4, -1, -1, -1)
+    light = flake_light(clean, seeded()).expand(-1, 3, -1, -1)
+    endless, airlight = random_veil(clean, torch.full((4, 1), 1e5), light, seeded())
+    veiled = apply_haze(clean, endless, airlight)
+    torch.testing.assert_close(veiled, airlight.expand_as(clean), atol=1e-5, rtol=0)
+    none, _ = random_veil(clean, torch.zeros(4, 1), light, seeded())
+    assert torch.equal(apply_haze(clean, none, airlight), clean)
+
+
+def test_some_snow_streaks_and_some_does_not() -> None:
+    speed = random_fall(torch.ones(500, 1), seeded()).speed
+    assert 0.22 < (speed == 0).float().mean() < 0.38
+    assert (speed > 4).float().mean() > 0.1
+
+
+def test_one_training_picture_in_ten_stays_exactly_as_it_was() -> None:
+    clean = photograph(24).expand(400, -1, -1, -1)
+    untouched = (add_snow(clean, seeded()) == clean).flatten(1).all(1).float().mean()
+    assert 0.06 < untouched < 0.16
+
+
+def test_flakes_at_night_are_dim() -> None:
+    dark = flake_light(torch.full((64, 3, 32, 32), 0.02), seeded())
+    bright = flake_light(torch.full((64, 3, 32, 32), 0.8), seeded())
+    assert bright.min() >= 0.9
+    assert dark.mean() < bright.mean() - 0.2
+
+
+def test_a_batch_holds_different_snow_and_a_seed_repeats_it() -> None:
+    clean = photograph().expand(3, -1, -1, -1)
+    first, again = add_snow(clean, seeded(7), 0.8), add_snow(clean, seeded(7), 0.8)
+    assert torch.equal(first, again)
+    assert (first[0] - first[1]).abs().mean() > 0.01
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    height=st.integers(8, 70),
+    width=st.integers(8, 70),
+    strength=st.none() | st.floats(0, 1),
+    seed=st.integers(0, 2**32),
+)
+def test_any_size_gives_a_picture_in_range(
+    height: int, width: int, strength: float | None, seed: int
+) -> None:
+    clean = torch.rand(2, 3, height, width, generator=seeded(seed))
+    snowy = add_snow(clean, seeded(seed), strength)
+    assert snowy.shape == clean.shape
+    assert snowy.dtype == torch.float32
+    assert snowy.min() >= 0
+    assert snowy.max() <= 1
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_black_and_white_pictures_pass(value: float) -> None:
+    snowy = add_snow(torch.full((4, 3, 40, 50), value), seeded())
+    assert snowy.isfinite().all()
