@@ -41,14 +41,18 @@ def test_haze_keeps_depth_and_alpha(clean: Path) -> None:
     assert np.array_equal(hazy.alpha, before.alpha)
 
 
-def test_a_seed_makes_the_same_again(clean: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["haze", "blur", "snow"])
+def test_a_seed_makes_the_same_again(clean: Path, tmp_path: Path, kind: str) -> None:
     for name in ("a.png", "b.png"):
-        degrade(clean, "--kind", "haze", "--seed", 4, "-o", tmp_path / name)
+        degrade(clean, "--kind", kind, "--strength", 0.5, "--seed", 4, "-o", tmp_path / name)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    same = np.array_equal(read_picture(tmp_path / "a.png").pixels, read_picture(clean).pixels)
+    assert not same
 
 
-def test_strength_0_leaves_every_bit(clean: Path, tmp_path: Path) -> None:
-    degrade(clean, "--kind", "haze", "--strength", 0, "-o", tmp_path / "same.png")
+@pytest.mark.parametrize("kind", ["haze", "blur", "snow"])
+def test_strength_0_leaves_every_bit(clean: Path, tmp_path: Path, kind: str) -> None:
+    degrade(clean, "--kind", kind, "--strength", 0, "-o", tmp_path / "same.png")
     same = read_picture(tmp_path / "same.png")
     assert np.array_equal(same.pixels, read_picture(clean).pixels)
 

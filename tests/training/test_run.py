@@ -272,8 +272,6 @@ def test_refuses_to_overwrite_or_to_resume_what_is_not_there(
         run.train_recipe(tiny(photos, tmp_path), resume=True)
     with pytest.raises(UsageError, match=r"network=.*width=2"):
         run.train_recipe(tiny(photos, whole_run, "network.width=4"), resume=True)
-    with pytest.raises(UsageError, match="task=desnow has no degradation"):
-        run.train_recipe(tiny(photos, tmp_path, "task=desnow"))
 
 
 @pytest.mark.parametrize("name", ["file", "file/run", "x" * 300, "\0"])

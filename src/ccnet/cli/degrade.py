@@ -1,4 +1,4 @@
-"""`ccnet degrade`: put haze into a clean picture."""
+"""`ccnet degrade`: put haze, motion blur or snow into a clean picture."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ class Kind(str, Enum):
     """What can be put into a picture."""
 
     haze = "haze"
+    blur = "blur"
+    snow = "snow"
 
 
 def degrade(
@@ -21,17 +23,17 @@ def degrade(
     kind: Annotated[Kind, typer.Option(help="What to put into it.")],
     strength: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="From 0, nothing, to 1, dense; random when left out."),
+        typer.Option(min=0, max=1, help="From 0, nothing, to 1, most; random when left out."),
     ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Makes the same again; random when left out.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="INPUT's name with -haze when left out.")
+        Path | None, typer.Option("--output", "-o", help="INPUT's name with -KIND when left out.")
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT.")] = False,
 ) -> None:
-    """Make a hazy picture of a clean one, as the pairs are made that networks are trained on."""
+    """Degrade a clean picture, as the pairs are made that networks are trained on."""
     from ccnet.errors import PictureError
     from ccnet.images import read_picture, to_srgb, with_srgb_change, write_picture
     from ccnet.placing import taken
@@ -43,12 +45,12 @@ def degrade(
 
     import torch
 
-    from ccnet.degradation.haze import add_haze
+    from ccnet.degradation import DEGRADATIONS
 
     clean = to_srgb(source)
     generator = torch.Generator()
     generator.seed() if seed is None else generator.manual_seed(seed)
     batch = torch.from_numpy(clean).permute(2, 0, 1)[None]
-    hazy = add_haze(batch, generator, strength)[0].permute(1, 2, 0).numpy()
-    write_picture(with_srgb_change(source, clean, hazy), target, overwrite=overwrite)
+    degraded = DEGRADATIONS[kind.value](batch, generator, strength)[0].permute(1, 2, 0).numpy()
+    write_picture(with_srgb_change(source, clean, degraded), target, overwrite=overwrite)
     typer.echo(os.fsencode(target))

@@ -20,12 +20,18 @@ from ccnet.datasets.pairs import Pair
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.datasets.seeds import VALIDATING, seeded_generator
 from ccnet.datasets.splits import spread
+from ccnet.degradation.blur import add_blur
 from ccnet.degradation.haze import add_haze
-from ccnet.errors import DatasetError, UsageError
+from ccnet.degradation.snow import add_snow
+from ccnet.errors import DatasetError
 from ccnet.training.module import Degradation
 from ccnet.training.recipe import Recipe
 
-DEGRADATIONS: dict[str, Degradation] = {"dehaze": add_haze}
+DEGRADATIONS: dict[str, Degradation] = {
+    "dehaze": add_haze,
+    "deblur": add_blur,
+    "desnow": add_snow,
+}
 """What each task learns to undo on clean photographs."""
 
 QUICKSTART = "ccnet:quickstart"
@@ -139,11 +145,6 @@ def find_pictures(recipe: Recipe) -> CleanPictures | PairsOnDisk:
             for split in ("train", "validation")
         )
         return PairsOnDisk(training, spread(validation, recipe.validation_pictures))
-    if recipe.task not in DEGRADATIONS:
-        raise UsageError(
-            f"task={recipe.task} has no degradation to be made yet, only "
-            f"{', '.join(DEGRADATIONS)}; train it on pairs with dataset= and path=."
-        )
     assert recipe.photos is not None
     folder = recipe.photos
     if str(folder) == QUICKSTART:
