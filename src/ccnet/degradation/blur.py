@@ -22,8 +22,8 @@ LONGEST = 40.0
 SHORTEST = 2.0
 """Pixels that drawn blurs are long at least."""
 
-INSTANTS = 32
-"""In how many moments light is added up: the longest blur moves by little more than a pixel."""
+INSTANTS = 28
+"""In how many moments light is added up: in the longest blur they lie 1.5 pixels apart."""
 
 
 def add_blur(
@@ -32,10 +32,10 @@ def add_blur(
     """Blur each picture by random motion of the camera and at times of an object, as light adds up.
 
     `clean` (N, 3, H, W) float32 in [0, 1] to the same, on the same device, with noise and JPEG in
-    some. `strength` from 0 (the picture as it was) to 1 (a path of `LONGEST` pixels, or a quarter of
-    the shorter side) fixes the length; without it each picture gets its own, and one in ten stays
-    exactly as it was. The mean of all displacements is 0, so blurred and clean lie on each other.
-    `generator` must be on the device of `clean`. Raises `UsageError` for another strength.
+    some. `strength` from 0 (the picture as it was) to 1 (a path of `LONGEST` pixels, or a quarter
+    of the shorter side) fixes the length; without it each picture gets its own, and one in ten
+    stays exactly as it was. The mean of all displacements is 0: a blurred picture lies on its clean
+    one. `generator` must be on the device of `clean`. Raises `UsageError` for another strength.
     """
     if strength is not None and not 0 <= strength <= 1:
         raise UsageError(f"strength={strength} must be from 0 to 1.")
@@ -86,12 +86,10 @@ def random_tone_curve(clean: Tensor, generator: torch.Generator) -> tuple[Tensor
 def to_light(pictures: Tensor, knee: Tensor, white: Tensor) -> Tensor:
     """Undo the sRGB curve (IEC 61966-2-1) and then a camera's compression of highlights.
 
-    `pictures` in [0, 1] to light from 0 to `white`, which is at least 1. Below `knee` (linear, below
-    1) light is as sRGB has it; above, it rises along a hyperbola, without a bend at the knee.
+    `pictures` in [0, 1] to light from 0 to `white`, which is at least 1. Up to `knee` (below 1)
+    light is as sRGB has it; from there it rises along a hyperbola, without a bend at the knee.
     """
-    linear = torch.where(
-        pictures <= 0.04045, pictures / 12.92, ((pictures + 0.055) / 1.055) ** 2.4
-    )
+    linear = torch.where(pictures <= 0.04045, pictures / 12.92, ((pictures + 0.055) / 1.055) ** 2.4)
     above = ((linear - knee) / (1 - knee)).clamp(min=0)
     return linear.clamp(max=knee) + (1 - knee) * above / (1 - _bend(knee, white) * above)
 
@@ -110,7 +108,7 @@ def _bend(knee: Tensor, white: Tensor) -> Tensor:
 
 
 def _random_noise(light: Tensor, generator: torch.Generator) -> Tensor:
-    """Noise of the sensor in 30% of `light` (N, 3, H, W), linear: after the blur, so not blurred."""
+    """Add the sensor's noise to 30% of `light` (N, 3, H, W), linear and already blurred."""
     one = (len(light), 1, 1, 1)
     noisy = happens(0.3, light, generator)
     shot = noisy * 10 ** uniform(-4.5, -3, one, light, generator)

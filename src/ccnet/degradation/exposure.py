@@ -56,7 +56,7 @@ def random_nearness(pictures: Tensor, generator: torch.Generator) -> Tensor:
 
     As near things do when the camera is carried along, and all do when its shutter rolls.
     """
-    spread = uniform(0, 0.7, (len(pictures), 1, 1, 1), pictures, generator)
+    spread = uniform(0, 0.6, (len(pictures), 1, 1, 1), pictures, generator)
     nearness = torch.exp(spread * smooth_field(pictures, 2, generator))
     return nearness / nearness.mean((2, 3), keepdim=True)
 
@@ -75,8 +75,9 @@ def random_cover(pictures: Tensor, generator: torch.Generator) -> Tensor:
     down = torch.linspace(0, 1, rows, device=small.device, dtype=small.dtype)
     right = torch.linspace(0, 1, columns, device=small.device, dtype=small.dtype)
     position = torch.stack(torch.meshgrid(down, right, indexing="ij")).expand(count, -1, -1, -1)
+    slimness = uniform(0.5, 1.5, (count, 2, 1, 1), small, generator)
     colours = uniform(0, 1.5, one, small, generator)
-    features = torch.cat((colours * small, position), 1)
+    features = torch.cat((colours * small, slimness * position), 1)
     place = torch.randint(
         rows * columns, (count, 1, 1), generator=generator, device=small.device
     ).expand(-1, 5, -1)

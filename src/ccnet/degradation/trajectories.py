@@ -69,7 +69,7 @@ def _shaking(like: Tensor, generator: torch.Generator) -> Tensor:
     shape = (len(like), MOMENTS, COORDINATES)
     one = (len(like), 1, 1)
     pushes = torch.randn(shape, generator=generator, device=like.device, dtype=like.dtype)
-    knocks = uniform(0, 1, shape[:2] + (1,), like, generator)
+    knocks = uniform(0, 1, (*shape[:2], 1), like, generator)
     knocked = knocks < uniform(0, 3 / MOMENTS, one, like, generator)
     pushes = pushes * (1 + 7 * knocked)
     inertia = uniform(0.8, 0.98, one, like, generator)
