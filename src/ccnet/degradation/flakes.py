@@ -27,8 +27,8 @@ def splat(patches: Tensor, rows: Tensor, columns: Tensor, size: tuple[int, int])
     """Add up patches, each with its upper left corner at its row and column.
 
     `patches` (N, L, K, P, Q), `rows` and `columns` (N, L or 1, K) whole numbers, to (N, L, H, W) of
-    `size`. What lies outside is lost. Sums are whole numbers of 2**-20, so that they are the same
-    in whichever order a GPU adds.
+    `size`. What lies outside is lost. Sums are whole numbers of 2**-20 below 2**11, so that they
+    are the same in whichever order a GPU adds.
     """
     height, width = size
     down = torch.arange(patches.shape[-2], device=patches.device)
@@ -107,9 +107,9 @@ def _lumps(side: int, radius: Tensor, generator: torch.Generator) -> Tensor:
     coarse = torch.randn(
         (count * flakes, 1, 8, 8), generator=generator, device=radius.device, dtype=radius.dtype
     )
-    # The middle of the noise is enlarged, so that a flake of any size spans four of its features.
+    # A flake of any size spans about two features.
     offset = torch.linspace(-1, 1, side, device=radius.device, dtype=radius.dtype)
-    scale = (0.25 * side / radius.flatten()).clamp(max=1)[:, None, None]
+    scale = (0.14 * side / radius.flatten())[:, None, None]
     place = torch.stack((offset.expand(side, side), offset[:, None].expand(side, side)), -1)
     grid = place[None] * scale[..., None]
     noise = F.grid_sample(coarse, grid, padding_mode="border", align_corners=False)

@@ -19,7 +19,7 @@ from ccnet.degradation.haze import apply_haze, random_camera
 from ccnet.degradation.randomness import happens, smooth_field, uniform
 from ccnet.errors import UsageError
 
-DENSEST_VEIL = 1.0
+DENSEST_VEIL = 1.2
 """Optical depth of the veil at the farthest point at strength 1."""
 
 FAR_DENSITY = 0.02
@@ -40,11 +40,11 @@ class Fall(NamedTuple):
 
 
 class Layer(NamedTuple):
-    """Flakes at about one distance: how many, and what is drawn for each uniformly.
+    """Flakes at about one distance: how many, and between what their looks vary.
 
-    `density` in flakes to a pixel, at most; `radius` in pixels, drawn so that its logarithm is
-    even; `opacity`; `softness` of the edges, its logarithm even; `side` of the square that holds a
-    flake, in pixels.
+    `density` in flakes to a pixel, at most; `radius` in pixels; `opacity` of the densest flakes in
+    a picture; `softness` of the edges as a part of the radius; `side` in pixels of the square that
+    holds a flake and its streak.
     """
 
     density: float
@@ -54,9 +54,9 @@ class Layer(NamedTuple):
     side: int
 
 
-SMALL = Layer(0.006, (0.7, 2.0), (0.5, 1.0), (0.3, 0.9), 25)
-MIDDLE = Layer(0.0022, (2.0, 6.5), (0.35, 1.0), (0.15, 0.9), 41)
-NEAR = Layer(0.00035, (5.0, 18.0), (0.1, 0.8), (0.1, 0.9), 84)
+SMALL = Layer(0.007, (0.8, 2.6), (0.5, 1.0), (0.25, 0.9), 25)
+MIDDLE = Layer(0.0022, (2.0, 6.5), (0.45, 1.0), (0.15, 0.9), 41)
+NEAR = Layer(0.00035, (5.0, 18.0), (0.15, 0.9), (0.1, 0.9), 84)
 
 
 def add_snow(
@@ -78,7 +78,7 @@ def add_snow(
         return clean.clone()
     one = (len(clean), 1)
     if strength is None:
-        amount = uniform(0.05, 1, one, clean, generator) ** 0.7
+        amount = uniform(0.02, 1, one, clean, generator).sqrt()
         falls = 1 - happens(0.1, clean, generator)
     else:
         amount = torch.full(one, strength, device=clean.device, dtype=clean.dtype)
@@ -124,7 +124,10 @@ def far_mask(clean: Tensor, fall: Fall, generator: torch.Generator) -> Tensor:
     count, _, height, width = clean.shape
     layers = (count, 3, 1)
     number = (count, 3, max(1, round(FAR_DENSITY * height * width)))
+    spot = 10 ** uniform(-0.4, 0.1, layers, clean, generator)
+    # Larger ones are nearer, where there is less room for flakes.
     share = uniform(0.05, 1.0, layers, clean, generator) * fall.amount[..., None]
+    share = share * (0.5 / spot).clamp(max=1) ** 1.5
     there = (uniform(0, 1, number, clean, generator) < share).to(clean.dtype)
     opacity = uniform(0.2, 0.95, layers, clean, generator)
     depth = -there * torch.log1p(-opacity * uniform(0.1, 1, number, clean, generator))
@@ -133,7 +136,7 @@ def far_mask(clean: Tensor, fall: Fall, generator: torch.Generator) -> Tensor:
     points = scatter_points(depth, rows, columns, (height, width))
 
     one = (*layers, 1)
-    spot = 10 ** uniform(-0.4, 0.15, one, clean, generator)
+    spot = spot[..., None]
     speed = fall.speed[..., None, None] * uniform(-0.4, 1.6, one, clean, generator).clamp(min=0)
     length = (speed * 2 * spot).clamp(max=24)
     turn = fall.scatter[..., None, None] * uniform(-1, 1, one, clean, generator)
@@ -161,40 +164,8 @@ def layer_mask(
     share = uniform(-0.25, 1.0, one, clean, generator).clamp(min=0).sqrt() * fall.amount
     there = (uniform(0, 1, number, clean, generator) < share).to(clean.dtype)
 
-    low, high = layer.radius
-    largest = low * (high / low) ** uniform(0.4, 1, one, clean, generator)
-    # Small flakes are more frequent than large ones: the farther, the more room there is.
-    radius = low * (largest / low) ** uniform(0, 1, number, clean, generator).square()
-    longest = layer.side - 2.5 * radius
-    # Some layers hang still in others' rush, as gusts differ from place to place.
-    speed = fall.speed * uniform(-0.4, 1.6, one, clean, generator).clamp(min=0)
-    length = speed * radius * uniform(0.3, 1.7, number, clean, generator)
-    length = torch.minimum(length, longest.clamp(min=0))
-    angle = fall.angle + fall.scatter * uniform(-1, 1, number, clean, generator)
-
-    shape = 10 ** uniform(-1, 0, one, clean, generator)
-    roughness = 0.8 * shape * uniform(0.3, 1, number, clean, generator)
-    soft, softest = layer.softness
-    softness = soft * (softest / soft) ** uniform(0, 1, number, clean, generator)
-    # The middle of a round flake passes for longer over a place than its sides do.
-    softness = torch.maximum(softness, length / (length + radius))
-    hexagonal = happens(0.15, clean, generator).view(one)
-    drawn = draw_flakes(
-        layer.side,
-        radius,
-        length,
-        angle,
-        softness,
-        roughness * (1 - 0.7 * hexagonal) * radius / (radius + length),
-        hexagonal.expand(number),
-        generator,
-    )
-    thin, thick = layer.opacity
-    opacity = uniform(thin, thick, one, clean, generator) * uniform(
-        0.3, 1, number, clean, generator
-    )
-    opacity = opacity * (radius / (radius + length / 2)) ** uniform(0.2, 0.9, one, clean, generator)
-    depth = -torch.log1p(-(there * 0.97 * opacity)[..., None, None] * drawn)
+    opacity = there[..., None, None] * random_flakes(layer, fall, number[1], generator)
+    depth = -torch.log1p(-0.97 * opacity)
     brightness = uniform(0.82, 1, number, clean, generator)[..., None, None]
     rows = torch.randint(-layer.side, height, number, generator=generator, device=clean.device)
     columns = torch.randint(-layer.side, width, number, generator=generator, device=clean.device)
@@ -202,6 +173,47 @@ def layer_mask(
     sums = splat(both, rows[:, None], columns[:, None], (height, width))
     depth_map, bright_map = sums[:, :1], sums[:, 1:]
     return 1 - torch.exp(-depth_map), (bright_map / depth_map.clamp(min=1e-6)).clamp(0, 1)
+
+
+def random_flakes(layer: Layer, fall: Fall, flakes: int, generator: torch.Generator) -> Tensor:
+    """Draw as many `flakes` of a layer for each picture: opacity (N, flakes, side, side)."""
+    one, number = (len(fall.amount), 1), (len(fall.amount), flakes)
+    low, high = layer.radius
+    largest = low * (high / low) ** uniform(0.4, 1, one, fall.amount, generator)
+    # Small flakes are more frequent than large ones: the farther, the more room there is.
+    radius = low * (largest / low) ** uniform(0, 1, number, fall.amount, generator).square()
+    longest = layer.side - 2.5 * radius
+    # Some layers hang still in others' rush, as gusts differ from place to place.
+    speed = fall.speed * uniform(-0.4, 1.6, one, fall.amount, generator).clamp(min=0)
+    length = speed * radius * uniform(0.3, 1.7, number, fall.amount, generator)
+    length = torch.minimum(length, longest.clamp(min=0))
+    angle = fall.angle + fall.scatter * uniform(-1, 1, number, fall.amount, generator)
+
+    shape = 10 ** uniform(-0.7, 0, one, fall.amount, generator)
+    roughness = 0.8 * shape * uniform(0.3, 1, number, fall.amount, generator)
+    soft, softest = layer.softness
+    softness = soft * (softest / soft) ** uniform(0, 1, number, fall.amount, generator)
+    # The middle of a round flake passes for longer over a place than its sides do.
+    softness = torch.maximum(softness, length / (length + radius))
+    hexagonal = happens(0.15, fall.amount, generator).view(one)
+    shapes = draw_flakes(
+        layer.side,
+        radius,
+        length,
+        angle,
+        softness,
+        roughness * (1 - 0.7 * hexagonal) * (radius / (radius + length)).sqrt(),
+        hexagonal.expand(number),
+        generator,
+    )
+    thin, thick = layer.opacity
+    opacity = uniform(thin, thick, one, fall.amount, generator) * uniform(
+        0.3, 1, number, fall.amount, generator
+    )
+    opacity = opacity * (radius / (radius + length / 2)) ** uniform(
+        0.1, 0.8, one, fall.amount, generator
+    )
+    return opacity[..., None, None] * shapes
 
 
 def random_veil(
@@ -232,7 +244,7 @@ def flake_light(clean: Tensor, generator: torch.Generator) -> Tensor:
     """How bright flakes are, lit from around the place they are seen at: (N, 1, H, W) in [0, 1].
 
     Between one brightness all over the picture and that of the scene behind, so that snow at
-    night is dim but near lamps, and before a white sky not brighter than it.
+    night may be dim but near lamps.
     """
     one = (len(clean), 1, 1, 1)
     around = F.adaptive_avg_pool2d(clean.amax(1, keepdim=True), 5)
