@@ -140,7 +140,7 @@ def test_one_training_picture_in_ten_stays_exactly_as_it_was() -> None:
 def test_flakes_at_night_are_dim() -> None:
     dark = flake_light(torch.full((64, 3, 32, 32), 0.02), seeded())
     bright = flake_light(torch.full((64, 3, 32, 32), 0.8), seeded())
-    assert bright.min() >= 0.9
+    assert bright.min() >= 0.85
     assert dark.mean() < bright.mean() - 0.2
 
 

@@ -166,7 +166,7 @@ def layer_mask(
 
     opacity = there[..., None, None] * random_flakes(layer, fall, number[1], generator)
     depth = -torch.log1p(-0.97 * opacity)
-    brightness = uniform(0.82, 1, number, clean, generator)[..., None, None]
+    brightness = uniform(0.88, 1, number, clean, generator)[..., None, None]
     rows = torch.randint(-layer.side, height, number, generator=generator, device=clean.device)
     columns = torch.randint(-layer.side, width, number, generator=generator, device=clean.device)
     both = torch.stack((depth, depth * brightness), 1)
@@ -250,7 +250,7 @@ def flake_light(clean: Tensor, generator: torch.Generator) -> Tensor:
     around = F.adaptive_avg_pool2d(clean.amax(1, keepdim=True), 5)
     around = F.interpolate(around, size=clean.shape[2:], mode="bilinear", align_corners=False)
     lit = (1.6 * around + 0.1).clamp(0, 1)
-    own = uniform(0.9, 1, one, clean, generator)
+    own = 1 - 0.15 * uniform(0, 1, one, clean, generator).square()
     return own * torch.lerp(
         torch.ones_like(lit), lit, uniform(0, 1, one, clean, generator).square()
     )
