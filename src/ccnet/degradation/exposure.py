@@ -28,7 +28,8 @@ def integrate(
     count, _, height, width = light.shape
     size = light.new_tensor((width, height))
     still, fields = _coordinates(light, nearness)
-    shift, rotation, zoom, own = positions.split((2, 1, 1, 2), 2)
+    shift, rotation = positions[..., :2], positions[..., 2:3]
+    zoom, own = positions[..., 3:4], positions[..., 4:]
     # To the first order in angle and zoom, so that the displacements of every place have mean 0
     # when the path has. Sampling at x - d moves the picture by d.
     motions = torch.stack((shift, torch.cat((zoom, rotation), 2), torch.cat((-rotation, zoom), 2)))
