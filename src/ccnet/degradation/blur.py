@@ -86,19 +86,25 @@ def random_tone_curve(clean: Tensor, generator: torch.Generator) -> tuple[Tensor
 def to_light(pictures: Tensor, knee: Tensor, white: Tensor) -> Tensor:
     """Undo the sRGB curve (IEC 61966-2-1) and then a camera's compression of highlights.
 
-    `pictures` in [0, 1] to light from 0 to `white`, which is at least 1. Up to `knee` (below 1)
-    light is as sRGB has it; from there it rises along a hyperbola, without a bend at the knee.
+    `pictures` in [0, 1] to light; white becomes `white`, which is at least 1. Where the channels'
+    mean is up to `knee` (below 1) light is as sRGB has it; from there the mean rises along a
+    hyperbola, without a bend at the knee. Colours keep their channels' proportions: raised one by
+    one, a blue sky would leave a coloured fringe on what is blurred into it.
     """
     linear = torch.where(pictures <= 0.04045, pictures / 12.92, ((pictures + 0.055) / 1.055) ** 2.4)
-    above = ((linear - knee) / (1 - knee)).clamp(min=0)
-    return linear.clamp(max=knee) + (1 - knee) * above / (1 - _bend(knee, white) * above)
+    mean = linear.mean(1, keepdim=True)
+    above = ((mean - knee) / (1 - knee)).clamp(min=0)
+    raised = mean.clamp(max=knee) + (1 - knee) * above / (1 - _bend(knee, white) * above)
+    return linear * (raised.clamp(min=1e-6) / mean.clamp(min=1e-6))
 
 
 def from_light(light: Tensor, knee: Tensor, white: Tensor) -> Tensor:
-    """Undo `to_light`; light below 0 becomes black and light above `white` white."""
-    light = torch.minimum(light.clamp(min=0), white)
-    above = ((light - knee) / (1 - knee)).clamp(min=0)
-    linear = torch.minimum(light, knee) + (1 - knee) * above / (1 + _bend(knee, white) * above)
+    """Undo `to_light`; light below 0 becomes black, and what is too bright is clipped."""
+    light = light.clamp(min=0)
+    mean = light.mean(1, keepdim=True)
+    above = ((mean.minimum(white) - knee) / (1 - knee)).clamp(min=0)
+    lowered = mean.minimum(knee) + (1 - knee) * above / (1 + _bend(knee, white) * above)
+    linear = light * (lowered.clamp(min=1e-6) / mean.clamp(min=1e-6))
     curved = 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
     return torch.where(linear <= 0.0031308, 12.92 * linear, curved).clamp(0, 1)
 
