@@ -12,9 +12,8 @@ from torch import Tensor
 
 from ccnet.degradation.camera import add_noise, random_jpeg
 from ccnet.degradation.exposure import integrate, random_cover, random_nearness
-from ccnet.degradation.randomness import happens, uniform
+from ccnet.degradation.randomness import checked, happens, uniform
 from ccnet.degradation.trajectories import random_paths, sample_evenly
-from ccnet.errors import UsageError
 
 LONGEST = 40.0
 """Pixels that a blur at strength 1 is long, in pictures of at least 160 pixels."""
@@ -37,11 +36,7 @@ def add_blur(
     stays exactly as it was. The mean of all displacements is 0: a blurred picture lies on its clean
     one. `generator` must be on the device of `clean`. Raises `UsageError` for another strength.
     """
-    if strength is not None and not 0 <= strength <= 1:
-        raise UsageError(f"strength={strength} must be from 0 to 1.")
-    if generator is None:
-        generator = torch.Generator(clean.device)
-        generator.seed()
+    generator = checked(clean, generator, strength)
     if strength == 0:
         return clean.clone()
     length = random_length(clean, generator, strength)

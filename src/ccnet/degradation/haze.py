@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ccnet.degradation.camera import add_noise, random_jpeg
 from ccnet.degradation.depth import make_depth
-from ccnet.degradation.randomness import happens, smooth_field, uniform
-from ccnet.errors import UsageError
+from ccnet.degradation.randomness import checked, happens, smooth_field, uniform
 
 DENSEST = 3.0
 """Optical depth (beta * depth) of the farthest point at strength 1; 5% of its light is left."""
@@ -36,11 +35,7 @@ def add_haze(
     in ten none at all. `generator` must be on the device of `clean`. Raises `UsageError` for
     another strength.
     """
-    if strength is not None and not 0 <= strength <= 1:
-        raise UsageError(f"strength={strength} must be from 0 to 1.")
-    if generator is None:
-        generator = torch.Generator(clean.device)
-        generator.seed()
+    generator = checked(clean, generator, strength)
     if strength == 0:
         return clean.clone()
     hazy = apply_haze(

@@ -6,6 +6,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ccnet.errors import UsageError
+
+
+def checked(
+    clean: Tensor, generator: torch.Generator | None, strength: float | None
+) -> torch.Generator:
+    """Give a degradation's generator, or a fresh one on the device of `clean` where it has none.
+
+    Raises `UsageError` for a strength that is not from 0 to 1.
+    """
+    if strength is not None and not 0 <= strength <= 1:
+        raise UsageError(f"strength={strength} must be from 0 to 1.")
+    if generator is None:
+        generator = torch.Generator(clean.device)
+        generator.seed()
+    return generator
+
 
 def uniform(
     low: float, high: float, shape: tuple[int, ...], like: Tensor, generator: torch.Generator

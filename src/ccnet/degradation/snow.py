@@ -16,8 +16,7 @@ from torch import Tensor
 from ccnet.degradation.depth import make_depth
 from ccnet.degradation.flakes import draw_flakes, scatter_points, splat, streak
 from ccnet.degradation.haze import apply_haze, random_camera
-from ccnet.degradation.randomness import happens, smooth_field, uniform
-from ccnet.errors import UsageError
+from ccnet.degradation.randomness import checked, happens, smooth_field, uniform
 
 DENSEST_VEIL = 1.2
 """Optical depth of the veil at the farthest point at strength 1."""
@@ -69,11 +68,7 @@ def add_snow(
     in ten none at all. `generator` must be on the device of `clean`. Raises `UsageError` for
     another strength.
     """
-    if strength is not None and not 0 <= strength <= 1:
-        raise UsageError(f"strength={strength} must be from 0 to 1.")
-    if generator is None:
-        generator = torch.Generator(clean.device)
-        generator.seed()
+    generator = checked(clean, generator, strength)
     if strength == 0:
         return clean.clone()
     one = (len(clean), 1)
