@@ -1,4 +1,4 @@
-"""Restores hazy photographs with the context-aware convolutional network CCNet.
+"""Restores hazy and snowy photographs with the context-aware convolutional network CCNet.
 
 Names are loaded when they are first used, so that importing this package takes no time.
 """

@@ -33,7 +33,7 @@ def restore(
             help="Files, folders (with their subfolders), quoted globs, or - for standard input.",
         ),
     ],
-    task: Annotated[str | None, typer.Option(help="What to take away: dehaze.")] = None,
+    task: Annotated[str | None, typer.Option(help="What to take away: dehaze or desnow.")] = None,
     output: Annotated[
         str | None,
         typer.Option(

@@ -39,7 +39,8 @@ class Restorer:
     Nothing is kept between pictures, so several threads may share one restorer.
 
     Args:
-        model: A task ("dehaze"), a model's name, a file of weights, or a `CCNet`, which is copied.
+        model: A task ("dehaze" or "desnow"), a model's name, a file of weights, or a `CCNet`,
+            which is copied.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto" (float32), "float32", "bfloat16" or "float16".
         tile: "auto" cuts a picture that is too large for memory into tiles, "off" never does, and a
@@ -191,7 +192,7 @@ def restore(
 
     Args:
         picture: An array, a path or a Pillow image; see `Restorer`, also for the rest.
-        task: What to take away: "dehaze".
+        task: What to take away: "dehaze" or "desnow".
         model: A model's name, a file of weights or a network; by default the task's own model.
         device: Where to compute.
         precision: What in.
