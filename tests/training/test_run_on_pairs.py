@@ -89,7 +89,17 @@ def test_other_processes_decode_the_same_batches(
     assert_same_state(tmp_path / "run", whole_run)
 
 
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Makes sums here go in the order in which processes of one thread each have them."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("launcher", ["lightning", "torchrun"])
 def test_two_processes_give_what_one_gives(
     on_pairs: OnPairs, pairs: Path, tmp_path: Path, launcher: str
