@@ -62,35 +62,6 @@ def test_reads_what_training_and_data_parallel_leave(
         assert_same_weights(read_network(written(save(saved, kind))), tiny_network)
 
 
-@pytest.mark.parametrize(
-    "network",
-    [
-        CCNet(2, 2, block="residual"),
-        CCNet(2, 1, block="residual", strips=None),
-        CCNet(2, 2, strips=None),
-        CCNet(2, 1, depthwise=3, strips=(5, 9)),
-    ],
-    ids=["residual", "residual without strips", "without strips", "other kernels"],
-)
-def test_every_variant_is_known_by_its_tensors(network: CCNet, tmp_path: Path) -> None:
-    save_model(network, tmp_path / "model.safetensors", {})
-    save_checkpoint(network, tmp_path / "model.pkl")
-    for file in ("model.safetensors", "model.pkl"):
-        read = read_network(tmp_path / file)
-        assert_same_weights(read, network)
-        for name in ("block", "depthwise", "strips", "smallest"):
-            assert getattr(read, name) == getattr(network, name)
-
-
-@pytest.mark.parametrize("taps", [65, 4, 1])
-def test_refuses_kernels_that_no_network_has(taps: int, tmp_path: Path) -> None:
-    state = CCNet(2, 1).state_dict()
-    state["encoder_full.modules_.0.surroundings.weight"] = torch.zeros(2, 1, taps, taps)
-    safetensors.torch.save_file(state, tmp_path / "odd.safetensors")
-    with pytest.raises(WeightsError, match=f"none has a kernel of {taps} and strips of 11 and 7"):
-        read_network(tmp_path / "odd.safetensors")
-
-
 def test_a_published_checkpoint_comes_back_bit_for_bit(
     published_state: Callable[[str, int], State], tmp_path: Path
 ) -> None:

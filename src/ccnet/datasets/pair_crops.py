@@ -22,7 +22,7 @@ class PairCrops(Dataset[Batch | PictureError]):
     """Random crops of pairs: item k is part k of all parts of all steps, of `size` samples each.
 
     The pairs come in a new order each epoch; each sample is a window of its pair, drawn uniformly
-    and mirrored half of the time, as the paper trains (section 4.1); a pair smaller than `crop` is
+    and mirrored half of the time, as the paper trains; a pair smaller than `crop` is
     reflected. An item is a batch of uint8 (size, 3, crop, crop), or the error of a picture that
     cannot be read: raised in another process it would lose its sentence.
     """

@@ -1,6 +1,6 @@
 """The plain residual block, which the paper's ablation holds against the star module.
 
-Paper: Hao et al., arXiv 2412.11008, section "Ablation study".
+Paper: Hao et al., arXiv 2412.11008.
 """
 
 from __future__ import annotations

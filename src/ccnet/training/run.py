@@ -27,7 +27,7 @@ from ccnet.network import CCNet
 from ccnet.training.callbacks import CheckpointOnStop, WeightsExport
 from ccnet.training.checkpoints import WholeCheckpoints
 from ccnet.training.data import PairsOnDisk, find_pictures
-from ccnet.training.module import RestorationModule
+from ccnet.training.module import Degradation, NamesOf, RestorationModule
 from ccnet.training.pictures import PicturesReport
 from ccnet.training.processes import processes, processes_here, rank
 from ccnet.training.progress import ProgressReport
@@ -89,19 +89,7 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
             ],
         )
         batches = pictures.batches(recipe, steps, share, trainer.strategy.root_device)
-        module = RestorationModule(
-            network,
-            pictures.degrade,
-            names=batches.names,
-            steps=steps,
-            minutes=recipe.minutes,
-            peak_rate=recipe.rate,
-            warmup=recipe.warmup,
-            epoch_steps=epoch_steps,
-            average_decay=recipe.average_decay,
-            compile_network=recipe.compile,
-            seed=recipe.seed,
-        )
+        module = make_module(recipe, network, pictures.degrade, batches.names, steps, epoch_steps)
         console.print(
             f"{recipe.name}: {pictures}, {steps} steps, results in {recipe.output}",
             highlight=False,
@@ -110,6 +98,30 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
         with disk_errors_told(recipe.output):
             trainer.fit(module, batches, DataLoader(pairs), ckpt_path=checkpoint)
     return weights
+
+
+def make_module(
+    recipe: Recipe,
+    network: CCNet,
+    degrade: Degradation | None,
+    names: NamesOf,
+    steps: int,
+    epoch_steps: int,
+) -> RestorationModule:
+    """Set up the steps that train `network`, which are told apart in `RestorationModule`."""
+    return RestorationModule(
+        network,
+        degrade,
+        names=names,
+        steps=steps,
+        minutes=recipe.minutes,
+        peak_rate=recipe.rate,
+        warmup=recipe.warmup,
+        epoch_steps=epoch_steps,
+        average_decay=recipe.average_decay,
+        compile_network=recipe.compile,
+        seed=recipe.seed,
+    )
 
 
 def build_network(recipe: Recipe) -> CCNet:
