@@ -20,11 +20,11 @@ from ccnet.datasets.pairs import Pair
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.datasets.seeds import VALIDATING, seeded_generator
 from ccnet.datasets.splits import spread
-from ccnet.degradation.blur import add_blur
+from ccnet.degradation.blur import MARGIN, add_blur
 from ccnet.degradation.haze import add_haze
 from ccnet.degradation.snow import add_snow
 from ccnet.errors import DatasetError
-from ccnet.training.module import Degradation
+from ccnet.training.module import Degradation, cut_margin
 from ccnet.training.recipe import Recipe
 
 DEGRADATIONS: dict[str, Degradation] = {
@@ -33,6 +33,9 @@ DEGRADATIONS: dict[str, Degradation] = {
     "desnow": add_snow,
 }
 """What each task learns to undo on clean photographs."""
+
+MARGINS = {"deblur": MARGIN}
+"""Pixels around a crop that the others' light comes from, for tasks that have such."""
 
 QUICKSTART = "ccnet:quickstart"
 """What `photos` says for the few photographs in the package."""
@@ -52,6 +55,8 @@ class CleanPictures:
     training: Sequence[Path]
     validation: Sequence[Path]
     degrade: Degradation
+    margin: int = 0
+    """Pixels that are degraded around each crop and then cut off."""
 
     def __str__(self) -> str:
         return f"{len(self.training)} photographs to train on, {len(self.validation)} to validate"
@@ -62,7 +67,11 @@ class CleanPictures:
         """Read the photographs onto `device` and cut training batches of them."""
         photographs = Photographs.read(self.training, long_side=recipe.long_side, device=device)
         return CropBatches(
-            photographs, steps=steps, share=share, crop=recipe.crop, seed=recipe.seed
+            photographs,
+            steps=steps,
+            share=share,
+            crop=recipe.crop + 2 * self.margin,
+            seed=recipe.seed,
         )
 
     def validation_pairs(self, recipe: Recipe) -> ValidationPairs:
@@ -72,9 +81,11 @@ class CleanPictures:
         every device is validated on the same pictures.
         """
         photographs = Photographs.read(self.validation, long_side=recipe.long_side)
-        clean = photographs.centre_crops(recipe.validation_crop)
+        clean = photographs.centre_crops(recipe.validation_crop + 2 * self.margin)
         degraded = [self._degraded(picture[None], index) for index, picture in enumerate(clean)]
-        return TensorDataset(torch.cat(degraded), clean)  # type: ignore[return-value]
+        return TensorDataset(
+            cut_margin(torch.cat(degraded), self.margin), cut_margin(clean, self.margin)
+        )  # type: ignore[return-value]
 
     def _degraded(self, clean: Tensor, index: int) -> Tensor:
         """Degrade for validation, and again where chance would leave the picture as it is.
@@ -97,6 +108,7 @@ class PairsOnDisk:
     training: Sequence[Pair]
     validation: Sequence[Pair]
     degrade: None = None
+    margin: int = 0
 
     def __str__(self) -> str:
         return f"{len(self.training)} pairs to train on, {len(self.validation)} to validate"
@@ -154,4 +166,5 @@ def find_pictures(recipe: Recipe) -> CleanPictures | PairsOnDisk:
         photographs,
         spread(held_out, recipe.validation_pictures),
         DEGRADATIONS[recipe.task],
+        MARGINS.get(recipe.task, 0),
     )

@@ -62,6 +62,7 @@ class RestorationModule(lightning.LightningModule):
         average_decay: Decay of the moving average; with 0 it is the network itself.
         compile_network: Whether to put the network through `torch.compile`.
         seed: Of the degradations.
+        margin: Pixels around clean batches that are cut off once they are degraded.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class RestorationModule(lightning.LightningModule):
         average_decay: float = 0.999,
         compile_network: bool = False,
         seed: int = 0,
+        margin: int = 0,
     ) -> None:
         super().__init__()
         self.network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -91,6 +93,7 @@ class RestorationModule(lightning.LightningModule):
         self.epoch_steps = epoch_steps
         self.average_decay = average_decay
         self.seed = seed
+        self.margin = margin
         self._pyramid = network.forward_pyramid
         if compile_network:
             self._pyramid = torch.compile(self._pyramid)
@@ -147,7 +150,8 @@ class RestorationModule(lightning.LightningModule):
         # Depth and cosine transforms need more digits than the network's mixed precision.
         with torch.autocast(self.device.type, enabled=False):
             clean = vary_light(batch.clean, generator)
-            return self.degrade(clean, generator), clean
+            degraded = self.degrade(clean, generator)
+        return cut_margin(degraded, self.margin), cut_margin(clean, self.margin)
 
     def _watch(self, loss: Loss, step: int) -> None:
         """Note on the device at which step the loss first is not finite.
@@ -212,6 +216,12 @@ class RestorationModule(lightning.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._seconds_before = checkpoint["seconds"]
+
+
+def cut_margin(pictures: Tensor, margin: int) -> Tensor:
+    """Cut `margin` pixels off each side of (N, C, H, W)."""
+    height, width = pictures.shape[2:]
+    return pictures[:, :, margin : height - margin, margin : width - margin]
 
 
 def psnr(pictures: Tensor, target: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ from ccnet.machine import find_device
 from ccnet.network import CCNet
 from ccnet.training.callbacks import CheckpointOnStop, WeightsExport
 from ccnet.training.checkpoints import WholeCheckpoints
-from ccnet.training.data import PairsOnDisk, find_pictures
-from ccnet.training.module import Degradation, NamesOf, RestorationModule
+from ccnet.training.data import CleanPictures, PairsOnDisk, find_pictures
+from ccnet.training.module import NamesOf, RestorationModule
 from ccnet.training.pictures import PicturesReport
 from ccnet.training.processes import processes, processes_here, rank
 from ccnet.training.progress import ProgressReport
@@ -89,7 +89,7 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
             ],
         )
         batches = pictures.batches(recipe, steps, share, trainer.strategy.root_device)
-        module = make_module(recipe, network, pictures.degrade, batches.names, steps, epoch_steps)
+        module = make_module(recipe, network, pictures, batches.names, steps, epoch_steps)
         console.print(
             f"{recipe.name}: {pictures}, {steps} steps, results in {recipe.output}",
             highlight=False,
@@ -103,7 +103,7 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
 def make_module(
     recipe: Recipe,
     network: CCNet,
-    degrade: Degradation | None,
+    pictures: CleanPictures | PairsOnDisk,
     names: NamesOf,
     steps: int,
     epoch_steps: int,
@@ -111,7 +111,7 @@ def make_module(
     """Set up the steps that train `network`, which are told apart in `RestorationModule`."""
     return RestorationModule(
         network,
-        degrade,
+        pictures.degrade,
         names=names,
         steps=steps,
         minutes=recipe.minutes,
@@ -121,6 +121,7 @@ def make_module(
         average_decay=recipe.average_decay,
         compile_network=recipe.compile,
         seed=recipe.seed,
+        margin=pictures.margin,
     )
 
 
