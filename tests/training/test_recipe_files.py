@@ -61,7 +61,7 @@ def test_values_are_laid_over_and_typed() -> None:
         ("network.width=1026", "network.width=1026 must be from 1 to 1024"),
         ("seed=4294967296", "seed=4294967296 must be below 4294967296"),
         ("network.block=dense", "network.block=dense must be star or residual"),
-        ("task=dewater", "task=dewater must be dehaze or deblur or desnow"),
+        ("task=dewater", "task=dewater must be dehaze or deblur or desnow or any"),
         ("rate=fast", "rate=fast must be a number"),
         ("rate=0", "rate=0.0 must be a finite number above 0"),
         ("rate=.nan", "rate=nan must be a finite"),

@@ -22,6 +22,7 @@ from ccnet.datasets.seeds import VALIDATING, seeded_generator
 from ccnet.datasets.splits import spread
 from ccnet.degradation.blur import MARGIN, add_blur
 from ccnet.degradation.haze import add_haze
+from ccnet.degradation.mixture import add_any
 from ccnet.degradation.snow import add_snow
 from ccnet.errors import DatasetError
 from ccnet.training.module import Degradation, cut_margin
@@ -31,10 +32,11 @@ DEGRADATIONS: dict[str, Degradation] = {
     "dehaze": add_haze,
     "deblur": add_blur,
     "desnow": add_snow,
+    "any": add_any,
 }
 """What each task learns to undo on clean photographs."""
 
-MARGINS = {"deblur": MARGIN}
+MARGINS = {"deblur": MARGIN, "any": MARGIN}
 """Pixels around a crop that the others' light comes from, for tasks that have such."""
 
 QUICKSTART = "ccnet:quickstart"

@@ -41,8 +41,8 @@ class Recipe:
 
     name: str
     """What the run and its weights are called."""
-    task: Literal["dehaze", "deblur", "desnow"]
-    """What is removed."""
+    task: Literal["dehaze", "deblur", "desnow", "any"]
+    """What is removed; `any` is all three by one network."""
     licence: str
     """Licence of the weights."""
     description: str
