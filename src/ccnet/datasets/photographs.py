@@ -7,6 +7,7 @@ each photograph is read once, reduced, and kept as bytes: about 1 MB each at 704
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,18 @@ from ccnet.errors import PictureError, UsageError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif"}
 
+VALIDATION_LIST = "VAL.txt"
+
+
+def list_photographs(folder: Path) -> list[Path]:
+    """List the pictures of `folder`, sorted by name; raises `UsageError` where it is none."""
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        raise UsageError(
+            f"photos={folder} is not a folder that can be read; name one that holds photographs."
+        ) from error
+
 
 def split_photographs(folder: Path) -> tuple[list[Path], list[Path]]:
     """List the pictures of `folder` for training and for validation, each sorted by name.
@@ -28,13 +41,32 @@ def split_photographs(folder: Path) -> tuple[list[Path], list[Path]]:
     Raises `UsageError` where the folder or VAL.txt is missing or cannot be read, and where VAL.txt
     names a picture that is not there.
     """
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
-    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        raise UsageError(
-            f"photos={folder} is not a folder that can be read; name one that holds photographs."
-        ) from error
-    held_out = folder / "VAL.txt"
+    paths = list_photographs(folder)
+    names = _held_out_names(folder, paths)
+    training = [path for path in paths if path.name not in names]
+    validation = [path for path in paths if path.name in names]
+    if not training or not validation:
+        kind = "validation" if training else "training"
+        raise UsageError(f"{folder} holds no photograph for {kind}; add some or change VAL.txt.")
+    return training, validation
+
+
+def photographs_to_measure(folder: Path) -> list[Path]:
+    """List the pictures of `folder` that its VAL.txt names, or all where it has none.
+
+    Raises `UsageError` as `split_photographs` does, and where there is no picture.
+    """
+    paths = list_photographs(folder)
+    if os.path.lexists(folder / VALIDATION_LIST):
+        names = _held_out_names(folder, paths)
+        paths = [path for path in paths if path.name in names]
+    if not paths:
+        raise UsageError(f"{folder} holds no photograph to measure on.")
+    return paths
+
+
+def _held_out_names(folder: Path, paths: Sequence[Path]) -> set[str]:
+    held_out = folder / VALIDATION_LIST
     try:
         lines = held_out.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -47,12 +79,7 @@ def split_photographs(folder: Path) -> tuple[list[Path], list[Path]]:
     names = {name for line in lines if (name := line.strip())}
     if absent := names - {path.name for path in paths}:
         raise UsageError(f"{held_out} names {min(absent)}, which is not in {folder}.")
-    training = [path for path in paths if path.name not in names]
-    validation = [path for path in paths if path.name in names]
-    if not training or not validation:
-        kind = "validation" if training else "training"
-        raise UsageError(f"{folder} holds no photograph for {kind}; add some or change VAL.txt.")
-    return training, validation
+    return names
 
 
 def read_photograph(path: Path, long_side: int) -> Tensor:

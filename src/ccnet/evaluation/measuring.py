@@ -118,8 +118,8 @@ def _measure_pair(
     degraded, target = (tensor.float() / 255 for tensor in read_pair(pair))
     rows = []
     for index, candidate in enumerate(candidates):
-        restored, seconds, tiled = _restore(candidate, degraded)
-        kept = _restore(candidate, target)[0] if clean else None
+        restored, seconds, tiled = restore_timed(candidate, degraded)
+        kept = restore_timed(candidate, target)[0] if clean else None
         for protocol in protocols:
             psnr, ssim = protocol.score(restored, target)
             row = Measurement(
@@ -137,14 +137,14 @@ def _measure_pair(
             )
             rows.append(row)
         if index == 0:
-            shown = _pixels(degraded), _pixels(restored), _pixels(target)
+            shown = pixels_of(degraded), pixels_of(restored), pixels_of(target)
     extremes.offer(pair.name, rows[0].psnr, shown)
     return rows
 
 
-def _restore(candidate: Candidate, picture: Tensor) -> tuple[Tensor, float, bool]:
+def restore_timed(candidate: Candidate, picture: Tensor) -> tuple[Tensor, float, bool]:
     """Restore (3, H, W); give the result, the seconds it took, and whether it was cut in tiles."""
-    pixels = _pixels(picture)
+    pixels = pixels_of(picture)
     steps: list[float] = []
     started = time.perf_counter()
     restored = candidate.restore(pixels, steps.append)
@@ -153,6 +153,7 @@ def _restore(candidate: Candidate, picture: Tensor) -> tuple[Tensor, float, bool
     return tensor, seconds, len(steps) > 1
 
 
-def _pixels(picture: Tensor) -> Pixels:
+def pixels_of(picture: Tensor) -> Pixels:
+    """Give (3, H, W) as an array (H, W, 3)."""
     pixels: Pixels = picture.permute(1, 2, 0).contiguous().numpy()
     return pixels

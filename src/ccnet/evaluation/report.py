@@ -6,11 +6,12 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
 from ccnet.errors import CCNetError, UsageError
+from ccnet.evaluation.markdown import cell, table
 from ccnet.evaluation.measuring import Measurement, Measurements
 from ccnet.evaluation.summary import HIGHEST_PSNR, Summary
 from ccnet.placing import place_file
@@ -130,7 +131,7 @@ class Report:
         ]
         cost_names = ["model", "parameters", "MACs at 256x256", "seconds per megapixel"]
         remarks = "".join(f"- {remark}\n" for remark in self._remarks())
-        return f"{_table(names, scores, 2)}\n{_table(cost_names, costs, 1)}\n{remarks}"
+        return f"{table(names, scores, 2)}\n{table(cost_names, costs, 1)}\n{remarks}"
 
     def to_markdown(self) -> str:
         """Give the report as a page of Markdown."""
@@ -138,8 +139,7 @@ class Report:
         part = "" if self.limit is None else f", {self.limit} asked for, evenly spaced"
         protocols = "".join(f"- `{name}`: {text}\n" for name, text in self.protocols.items())
         shown = "".join(
-            f"| {_cell(shown.name)} | {shown.psnr:.2f} |\n"
-            for shown in self.measured.extremes.shown
+            f"| {cell(shown.name)} | {shown.psnr:.2f} |\n" for shown in self.measured.extremes.shown
         )
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return (
@@ -175,9 +175,9 @@ class Report:
             yield f"Left out: {left_out} of {pictures + left_out} pictures; report.json tells why."
 
 
-def check_output(folder: Path, *, overwrite: bool) -> None:
-    """Raise UsageError where a report is not to be written into a folder, which may be missing."""
-    there = [folder / name for name in NAMES if os.path.lexists(folder / name)]
+def check_output(folder: Path, names: Sequence[str] = NAMES, *, overwrite: bool) -> None:
+    """Raise UsageError where files are not to be written into a folder, which may be missing."""
+    there = [folder / name for name in names if os.path.lexists(folder / name)]
     if there and not overwrite:
         raise UsageError(f"{there[0]} is there already; name another --output, or add --overwrite.")
     found = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
@@ -187,38 +187,24 @@ def check_output(folder: Path, *, overwrite: bool) -> None:
 
 def write_report(report: Report, folder: Path, *, overwrite: bool = False) -> None:
     """Write a report into a folder, which is made, `report.json` last; raises CCNetError."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CCNetError(f"{folder} cannot be made: {error.strerror}.") from error
     contents = (
         report.to_csv().encode("utf-8", "surrogateescape"),
         report.measured.extremes.sheet(),
         report.to_markdown().encode("utf-8", "surrogateescape"),
         report.to_json().encode(),
     )
-    for name, data in zip(NAMES, contents, strict=True):
+    write_files(dict(zip(NAMES, contents, strict=True)), folder, overwrite=overwrite)
+
+
+def write_files(files: Mapping[str, bytes], folder: Path, *, overwrite: bool) -> None:
+    """Write files into a folder, which is made, each whole or not at all; raises CCNetError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CCNetError(f"{folder} cannot be made: {error.strerror}.") from error
+    for name, data in files.items():
         place_file(data, folder / name, error=CCNetError, overwrite=overwrite)
 
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _table(names: Sequence[str], rows: Iterable[Sequence[str]], left: int) -> str:
-    """Draw a Markdown table that reads well as it is, its columns from `left` on to the right."""
-    lines = [names, *([_cell(cell) for cell in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    drawn = [
-        [cell.ljust(width) for cell, width in zip(line[:left], widths[:left], strict=True)]
-        + [cell.rjust(width) for cell, width in zip(line[left:], widths[left:], strict=True)]
-        for line in lines
-    ]
-    rule = ["-" * width for width in widths[:left]]
-    rule += ["-" * (width - 1) + ":" for width in widths[left:]]
-    drawn.insert(1, rule)
-    return "".join(f"| {' | '.join(line)} |\n" for line in drawn)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
