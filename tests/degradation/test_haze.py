@@ -3,7 +3,13 @@
 import torch
 from skimage import data
 
-from ccnet.degradation.haze import add_haze, apply_haze, random_airlight, random_transmission
+from ccnet.degradation.haze import (
+    add_haze,
+    apply_haze,
+    raise_lamps,
+    random_airlight,
+    random_transmission,
+)
 from ccnet.degradation.light import vary_light
 
 
@@ -54,3 +60,13 @@ def test_other_light_keeps_range_and_order() -> None:
     assert varied.max() <= 1
     assert (varied.diff(dim=3) >= 0).all()
     assert not torch.equal(varied, ramp)
+
+
+def test_lamps_at_night_stay_white_and_daylight_is_left_alone() -> None:
+    night = torch.full((1, 3, 64, 64), 0.03)
+    night[:, :, 30:34, 30:34] = 1
+    dense = apply_haze(raise_lamps(night), torch.tensor(0.3), torch.tensor(0.4)).clamp(0, 1)
+    assert (dense[:, :, 30:34, 30:34] == 1).all()
+    assert dense[0, 0, 0, 0] < 0.32
+    day = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(raise_lamps(day), day, rtol=1e-4, atol=1e-6)
