@@ -7,6 +7,9 @@ from torch import Tensor
 
 from ccnet.degradation.randomness import happens, uniform
 
+LAMPS = 8
+"""Lamps in a night picture at most."""
+
 
 def vary_light(clean: Tensor, generator: torch.Generator) -> Tensor:
     """Change the tone curve and white balance of 70% of `clean` (N, 3, H, W) in [0, 1].
@@ -18,3 +21,35 @@ def vary_light(clean: Tensor, generator: torch.Generator) -> Tensor:
     power = 2 ** (varied * uniform(-0.5, 1.2, (len(clean), 1, 1, 1), clean, generator))
     gain = 1 + varied * uniform(-0.08, 0.08, (len(clean), 3, 1, 1), clean, generator)
     return (clean**power * gain).clamp(0, 1)
+
+
+def make_night(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """Turn 8% of `clean` (N, 3, H, W) in [0, 1] into nights with up to `LAMPS` lamps in them.
+
+    Photographs by night are rare among clear ones, and what haze and motion make of their lamps is
+    like nothing else. A lamp is a spot of a pixel or a few, white or warm, with a glow around it.
+    To the same shape and range.
+    """
+    count, _, height, width = clean.shape
+    one, number = (count, 1, 1, 1), (count, LAMPS)
+    night = happens(0.08, clean, generator)
+    power = 1 + night * uniform(0.3, 1.5, one, clean, generator)
+    dark = clean**power * (1 - night * uniform(0.3, 0.85, one, clean, generator))
+
+    spot = 10 ** uniform(-0.2, 0.5, number, clean, generator)
+    share = uniform(0, 1, (count, 1), clean, generator)
+    bright = (uniform(0, 1, number, clean, generator) < share) * night[:, :, 0, 0]
+    warmth = uniform(0, 1, number, clean, generator)[..., None] * clean.new_tensor((0.0, 0.3, 0.6))
+    colour = bright[..., None] * (1 - warmth)
+    rows = uniform(0, height, number, clean, generator)
+    columns = uniform(0, width, number, clean, generator)
+
+    def profile(length: int, centres: Tensor, radius: Tensor) -> Tensor:
+        pixels = torch.arange(length, device=clean.device, dtype=clean.dtype) + 0.5
+        return torch.exp(-0.5 * ((pixels - centres[..., None]) / radius[..., None]).square())
+
+    light = dark
+    for strength, radius in ((3.0, spot), (0.15, 5 * spot)):
+        down, across = profile(height, rows, radius), profile(width, columns, radius)
+        light = light + strength * torch.einsum("nkc,nky,nkx->ncyx", colour, down, across)
+    return light.clamp(0, 1)

@@ -16,7 +16,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from ccnet.datasets.batches import Batch
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
-from ccnet.degradation.light import vary_light
+from ccnet.degradation.light import make_night, vary_light
 from ccnet.errors import CCNetError
 from ccnet.network import CCNet
 from ccnet.training.average import decay_at, update_average
@@ -149,7 +149,7 @@ class RestorationModule(lightning.LightningModule):
         )
         # Depth and cosine transforms need more digits than the network's mixed precision.
         with torch.autocast(self.device.type, enabled=False):
-            clean = vary_light(batch.clean, generator)
+            clean = make_night(vary_light(batch.clean, generator), generator)
             degraded = self.degrade(clean, generator)
         return cut_margin(degraded, self.margin), cut_margin(clean, self.margin)
 
