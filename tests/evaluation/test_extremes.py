@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ccnet.evaluation.extremes import Extremes, Pixels
+from ccnet.evaluation.contact_sheet import Pixels
+from ccnet.evaluation.extremes import Extremes
 from ccnet.images import read_picture
 
 

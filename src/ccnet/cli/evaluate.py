@@ -26,8 +26,8 @@ def evaluate(
         str,
         typer.Argument(
             metavar="MODEL",
-            help="A model's name or task, a file of weights, identity, dark-channel, a TorchScript "
-            "(.pt, which is run) or an ONNX file.",
+            help="A model's name or task, a file of weights, identity, dark-channel, median, "
+            "unsharp, wiener, a TorchScript (.pt, which is run) or an ONNX file.",
         ),
     ],
     dataset: Annotated[

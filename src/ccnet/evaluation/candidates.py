@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccnet.errors import WeightsError
+from ccnet.evaluation.classical import deconvolve, filter_median, sharpen
 from ccnet.evaluation.cost import count_macs, count_parameters
 from ccnet.evaluation.dark_channel import remove_haze
 from ccnet.evaluation.foreign import holds_torchscript, load_onnx, load_torchscript
@@ -55,9 +56,10 @@ def open_candidates(
 ) -> list[Candidate]:
     """Load what is to be measured, each model once.
 
-    A model is "identity", "dark-channel", a shipped model's name or task, a file of weights, an
-    ONNX file (.onnx), or a TorchScript program (.pt, .ts or .torchscript), which is run: load none
-    that you do not trust. `precision` and `tile` are for CCNet alone.
+    A model is "identity", a classical baseline ("dark-channel", "median", "unsharp" or "wiener"),
+    a shipped model's name or task, a file of weights, an ONNX file (.onnx), or a TorchScript
+    program (.pt, .ts or .torchscript), which is run: load none that you do not trust. `precision`
+    and `tile` are for CCNet alone.
 
     Raises:
         UsageError: A device, precision or tile size that there is not.
@@ -129,4 +131,7 @@ def _alone(restore: Callable[[Pixels], Pixels]) -> Restore:
 _BASELINES: dict[str, Restore] = {
     "identity": _alone(lambda picture: picture),
     "dark-channel": _alone(remove_haze),
+    "median": _alone(filter_median),
+    "unsharp": _alone(sharpen),
+    "wiener": _alone(deconvolve),
 }

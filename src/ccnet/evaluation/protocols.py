@@ -75,7 +75,8 @@ PROTOCOLS = {
         ),
         Protocol(
             "quantised",
-            "As rgb, after rounding to 8 bits, as a saved file has it.",
+            "scikit-image's peak_signal_noise_ratio and structural_similarity (7x7 uniform window) "
+            "of the RGB picture rounded to 8 bits, as a saved file has it, at full size.",
             metrics.quantise,
             metrics.uniform_ssim,
         ),
