@@ -10,7 +10,16 @@ import torch
 
 from ccnet.errors import UsageError
 
-PACKAGES = ("ccnet-restore", "torch", "lightning", "torchmetrics", "numpy", "pyvips", "onnxruntime")
+PACKAGES = (
+    "ccnet-restore",
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "numpy",
+    "pyvips",
+    "scikit-image",
+    "onnxruntime",
+)
 """Those that results can hang on."""
 
 
@@ -33,15 +42,21 @@ def describe_machine(device: torch.device) -> str:
     """Name a GPU, or a CPU with the number of threads."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    name = describe_processor()
+    threads = torch.get_num_threads()
+    on = f"{threads} thread{'s' if threads > 1 else ''}"
+    return f"{name}, {on}" if device.type == "cpu" else f"{device.type.upper()} of {name}"
+
+
+def describe_processor() -> str:
+    """Name the CPU."""
     name = platform.processor() or platform.machine()
     facts = Path("/proc/cpuinfo")
     if facts.is_file():
         lines = facts.read_text(errors="replace").splitlines()
         models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
         name = models[0] if models else name
-    threads = torch.get_num_threads()
-    on = f"{threads} thread{'s' if threads > 1 else ''}"
-    return f"{name}, {on}" if device.type == "cpu" else f"{device.type.upper()} of {name}"
+    return name
 
 
 def list_versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ccnet.datasets import Photographs, split_photographs
-from ccnet.datasets.photographs import read_photograph
+from ccnet.datasets.photographs import photographs_to_measure, read_photograph
 from ccnet.errors import PictureError, UsageError
 
 
@@ -53,6 +53,20 @@ def test_split_says_what_is_wrong(tmp_path: Path, listed: str | None, named: str
         (tmp_path / "VAL.txt").write_text(listed)
     with pytest.raises(UsageError, match=named):
         split_photographs(tmp_path)
+
+
+def test_what_is_measured_is_the_list_or_all(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="holds no photograph to measure"):
+        photographs_to_measure(tmp_path)
+    touch(tmp_path, "b.jpg", "a.jpg")
+    assert [path.name for path in photographs_to_measure(tmp_path)] == ["a.jpg", "b.jpg"]
+    (tmp_path / "VAL.txt").write_text("b.jpg\na.jpg")
+    assert [path.name for path in photographs_to_measure(tmp_path)] == ["a.jpg", "b.jpg"]
+    (tmp_path / "VAL.txt").write_text("b.jpg")
+    assert [path.name for path in photographs_to_measure(tmp_path)] == ["b.jpg"]
+    (tmp_path / "VAL.txt").write_text("gone.jpg")
+    with pytest.raises(UsageError, match=r"names gone\.jpg"):
+        photographs_to_measure(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["gone", "VAL.txt", "x" * 300, "\0"])

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ccnet.cli.benchmark import benchmark
 from ccnet.cli.convert import convert
 from ccnet.cli.data import data
 from ccnet.cli.degrade import degrade
@@ -22,6 +23,7 @@ from ccnet.errors import CCNetError, DatasetError
 _EXTRAS = {
     "lightning": "train",
     "onnxruntime": "onnx",
+    "skimage": "evaluate",
     "tensorboard": "train",
     "torchmetrics": "evaluate",
     "yaml": "train",
@@ -38,6 +40,7 @@ app = typer.Typer(
 for command in (restore, degrade, train, evaluate, models, convert):
     app.command()(command)
 app.add_typer(data, name="data")
+app.add_typer(benchmark, name="benchmark")
 
 
 def _show_version(wanted: bool) -> None:
@@ -70,6 +73,8 @@ def run() -> None:
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     debug = len(arguments) < len(sys.argv) - 1 or os.environ.get("CCNET_DEBUG", "") not in ("", "0")
+    # A Hub out of reach is told once, and not at each of six attempts, too.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:
         app(arguments, prog_name="ccnet")
     except (CCNetError, ModuleNotFoundError) as error:
