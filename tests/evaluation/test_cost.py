@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from pathlib import Path
 
+import pytest
 import torch
 from torch import Tensor, nn
 
-from ccnet.evaluation.cost import count_macs, count_parameters
+from ccnet.evaluation.cost import count_macs, count_parameters, cpu_seconds_per_megapixel
 from ccnet.network import CCNet
 from ccnet.network.variants import VARIANTS
 
@@ -55,3 +57,24 @@ def test_ccnet_counted_layer_by_layer() -> None:
     strips = sum(2 * 4 * (11 + 7) * (width // 2) * side * side for width, side in scales)
     expected = sum(counted) + strips
     assert count_macs(network) == expected
+
+
+def test_the_least_time_of_one_thread_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, threads, batches = CCNet(2, 1), [], []
+
+    def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        threads.append(torch.get_num_threads())
+        batches.append(tuple(inputs[0].shape))
+
+    network.register_forward_pre_hook(note)
+    clock = iter([0.0, 9.0, 10.0, 12.0, 20.0, 25.0])
+    monkeypatch.setattr(time, "process_time", lambda: next(clock))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert cpu_seconds_per_megapixel(network, side=128) == 2.0 / (128 * 128) * 1e6
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert threads == [1, 1, 1]
+    assert batches == [(1, 3, 128, 128)] * 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from ccnet.training.recipe import Recipe
 from ccnet.training.recipe_files import load_recipe
 from ccnet.training.schedule import learning_rate
 from ccnet.weights.files import read_network
+from ccnet.weights.model import read_model
 
 from .conftest import assert_same_state
 
@@ -114,6 +116,11 @@ def test_leaves_weights_that_load_and_say_what_they_are(whole_run: Path) -> None
     assert metadata["step"] == str(STEPS)
     assert metadata["task"] == "dehaze"
     assert 0 < float(metadata["validation/input_psnr"]) < 30
+    model = read_model(whole_run / "weights.safetensors", "mine")
+    assert model.data is not None
+    assert re.fullmatch(r"\d+ photographs to train on, \d+ to validate, degraded .*", model.data)
+    assert (model.task, model.licence, model.seconds) == ("dehaze", "MIT", None)
+    assert model.psnr == float(metadata["validation/psnr"])
 
 
 def test_weights_are_the_average_in_the_checkpoint(whole_run: Path) -> None:

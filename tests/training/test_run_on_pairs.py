@@ -49,6 +49,7 @@ def test_learns_from_pairs(on_pairs: OnPairs, tmp_path: Path) -> None:
     recipe = on_pairs(tmp_path, "steps=60", "validate_every=60", "rate=1e-2", "clip=10")
     scores = metadata_of(train_recipe(recipe))
     assert float(scores["validation/psnr"]) > float(scores["validation/input_psnr"]) + 3
+    assert scores["data"] == "7 pairs to train on, 1 to validate, folders"
 
 
 def test_shows_pictures_before_and_after(whole_run: Path, pairs: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ import torch
 
 from ccnet.errors import WeightsError
 from ccnet.network import CCNet
-from ccnet.weights import Model, find_model, list_models, load_network, registry
-from ccnet.weights.files import save_checkpoint, save_model
-from ccnet.weights.registry import DEFAULTS, find_weights
+from ccnet.weights import catalogue, find_model, list_models, load_network, registry
+from ccnet.weights.files import read_network, save_checkpoint, save_model
+from ccnet.weights.hub import HubFile, parse_hub_name, sha256
+from ccnet.weights.registry import DEFAULTS, MODELS, find_weights, read_card
 
 
 @pytest.fixture
@@ -25,26 +27,38 @@ def two_models(
         facts = {"task": "dehaze", "licence": "MIT", "description": f"{name} for tests"}
         save_model(network, tmp_path / f"{name}.safetensors", facts)
         (tmp_path / f"{name}.md").write_text(f"# Card of {name}")
+    (tmp_path / "catalogue.json").write_text("{}")
     monkeypatch.setattr(registry, "MODELS", tmp_path)
     monkeypatch.setattr(registry, "DEFAULTS", {"dehaze": "dehaze-two"})
     return networks
 
 
 @pytest.mark.usefixtures("two_models")
-def test_lists_models_by_their_headers(tiny_network: CCNet, tmp_path: Path) -> None:
-    one, two = list_models()
-    assert one.name == "dehaze-one"
-    assert two == Model(
-        name="dehaze-two",
-        task="dehaze",
-        width=2,
-        modules=1,
-        parameters=sum(parameter.numel() for parameter in tiny_network.parameters()),
-        licence="MIT",
-        description="dehaze-two for tests",
-        path=tmp_path / "dehaze-two.safetensors",
-    )
-    assert two.card == "# Card of dehaze-two"
+def test_lists_models_by_name_with_their_cards(tmp_path: Path) -> None:
+    listed = list_models()
+    assert [model.name for model in listed] == ["dehaze-one", "dehaze-two"]
+    assert listed[1].file == tmp_path / "dehaze-two.safetensors"
+    assert read_card(listed[1]) == "# Card of dehaze-two"
+
+
+@pytest.mark.usefixtures("two_models")
+def test_a_model_of_the_catalogue_is_listed_and_fetched(
+    tiny_network: CCNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched = tmp_path / "cache" / "large.safetensors"
+    fetched.parent.mkdir()
+    save_model(tiny_network, fetched, {"task": "dehaze", "licence": "MIT"})
+    file = f"hf:someone/ccnet@{'ab' * 20}/large.safetensors"
+    monkeypatch.setattr(catalogue, "fetch", lambda _: fetched)
+    catalogue.add_entry(tmp_path / "catalogue.json", "dehaze-large", file)
+
+    wanted: list[HubFile] = []
+    monkeypatch.setattr(registry, "fetch", lambda file: wanted.append(file) or fetched)
+    assert [model.name for model in list_models()] == ["dehaze-large", "dehaze-one", "dehaze-two"]
+    assert find_model("dehaze-large").licence == "MIT"
+    assert wanted == [], "listing fetches nothing"
+    assert load_network("dehaze-large").width == tiny_network.width
+    assert wanted == [replace(parse_hub_name(file), sha256=sha256(fetched))]
 
 
 def test_loads_by_name_task_and_path(two_models: dict[str, CCNet], tmp_path: Path) -> None:
@@ -111,10 +125,13 @@ def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_network(tmp_path / "missing.pth")
 
 
-def test_listing_needs_no_torch() -> None:
-    code = "import sys, ccnet.weights; ccnet.weights.list_models(); print('torch' in sys.modules)"
+def test_listing_needs_neither_torch_nor_the_hub() -> None:
+    code = (
+        "import sys, ccnet.weights; ccnet.weights.list_models(); "
+        "print([name for name in ('torch', 'huggingface_hub') if name in sys.modules])"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "False\n"
+    assert run.stdout == "[]\n"
 
 
 def test_each_task_has_a_default_among_the_models_that_ship() -> None:
@@ -129,13 +146,19 @@ def shipped() -> list[str]:
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_what_ships_is_whole(name: str) -> None:
+def test_every_model_says_all_of_itself(name: str) -> None:
     model = find_model(name)
-    network = load_network(name)
+    assert [field for field, value in vars(model).items() if value is None] == []
+    assert model.task in DEFAULTS
+    card = read_card(model)
+    for fact in (model.name, f"{model.parameters:,}", f"{model.psnr:.2f} dB", model.licence):
+        assert str(fact) in card
+    assert "@" not in card, "a placeholder is left"
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_what_ships_is_whole(path: Path) -> None:
+    model, network = find_model(path.stem), read_network(path)
+    assert model.file == path, "another model has its name"
     assert (network.width, network.modules_per_stage) == (model.width, model.modules)
     assert sum(parameter.numel() for parameter in network.parameters()) == model.parameters
-    assert model.task in DEFAULTS
-    assert model.description
-    for fact in (model.name, f"{model.parameters:,}", model.licence):
-        assert fact in model.card
-    assert "@" not in model.card, "a placeholder is left"

@@ -82,7 +82,7 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
             steps,
             share,
             [
-                WeightsExport(weights, facts_of(recipe)),
+                WeightsExport(weights, facts_of(recipe, pictures)),
                 PicturesReport(recipe.output / "validation.png", pairs),
                 CheckpointOnStop(recipe.output / "last.ckpt"),
                 ProgressReport(console, PROGRESS_EVERY),
@@ -236,13 +236,14 @@ def disk_errors_told(folder: Path) -> Iterator[None]:
         threading.excepthook = hook
 
 
-def facts_of(recipe: Recipe) -> dict[str, str]:
-    """What the file of weights says of itself."""
+def facts_of(recipe: Recipe, pictures: CleanPictures | PairsOnDisk) -> dict[str, str]:
+    """What the file of weights says of itself, which `ccnet models` lists."""
     return {
         "name": recipe.name,
         "task": recipe.task,
         "licence": recipe.licence,
         "description": recipe.description,
+        "data": f"{pictures}, {recipe.dataset or 'degraded on the fly'}",
     }
 
 
