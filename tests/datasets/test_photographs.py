@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +156,13 @@ def test_random_crops_of_any_picture(height: int, width: int, crop: int, seed: i
     assert crops.min() >= 0
     assert crops.max() <= 1
     torch.testing.assert_close(crops[:, 2], torch.full_like(crops[:, 2], 100 / 255))
+
+
+def test_a_photograph_of_other_channels_is_refused(tmp_path: Path) -> None:
+    pixels = np.zeros((8, 6, 5), np.uint8)
+    tifffile.imwrite(tmp_path / "five.tif", pixels, photometric="minisblack", planarconfig="contig")
+    with pytest.raises(PictureError, match=r"five\.tif has channels besides"):
+        read_photograph(tmp_path / "five.tif", 100)
 
 
 def test_random_crops_are_square_windows_of_all_scales_and_places() -> None:

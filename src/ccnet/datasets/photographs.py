@@ -98,6 +98,8 @@ def read_photograph(path: Path, long_side: int) -> Tensor:
         pixels = picture.colourspace("srgb").cast("uchar").numpy()
     except pyvips.Error as error:
         raise PictureError(f"{path} cannot be decoded; remove or replace it.") from error
+    if pixels.shape[2] != 3:
+        raise PictureError(f"{path} has channels besides colour and alpha; remove or replace it.")
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
 
 
