@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,11 @@ from typer.testing import CliRunner, Result
 
 from ccnet.cli.convert import convert
 from ccnet.errors import UsageError, WeightsError
+from ccnet.evaluation import cost
+from ccnet.machine import describe_processor
 from ccnet.network import CCNet
 from ccnet.weights.files import read_metadata, read_network, save_checkpoint
+from ccnet.weights.model import read_model
 from ccnet.weights.published import from_published
 
 
@@ -53,6 +57,37 @@ def test_keeps_what_a_safetensors_says_of_itself(checkpoint: Path, tmp_path: Pat
     run(first, "-o", third, "--task", "deblur")
     assert read_metadata(second)["task"] == "desnow"
     assert read_metadata(third)["task"] == "deblur"
+
+
+def test_notes_what_a_listing_needs(
+    checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cost, "cpu_seconds_per_megapixel", lambda _: 12.3456)
+    target = tmp_path / "model.safetensors"
+    told = ["--licence", "MIT", "--description", "Clears.", "--data", "photographs", "--measure"]
+    assert run(checkpoint, "-o", target, *told, "--psnr", 12, 34.5678).exit_code == 0
+    model = read_model(target, "model")
+    assert (model.licence, model.description, model.data) == ("MIT", "Clears.", "photographs")
+    assert (model.input_psnr, model.psnr, model.seconds) == (12, 34.568, 12.35)
+    assert model.machine == describe_processor()
+    run(target, "-o", target, "--overwrite", "--data", "more photographs")
+    assert read_model(target, "model") == replace(
+        model, data="more photographs", size=target.stat().st_size
+    )
+
+
+@pytest.mark.parametrize("note", [["--data", "photographs"], ["--measure"]])
+def test_a_checkpoint_can_hold_no_notes(checkpoint: Path, tmp_path: Path, note: list[str]) -> None:
+    result = run(checkpoint, "-o", tmp_path / "other.pkl", *note)
+    assert isinstance(result.exception, UsageError)
+    assert not (tmp_path / "other.pkl").exists()
+
+
+@pytest.mark.parametrize("psnr", ["nan", "inf"])
+def test_a_psnr_is_a_number(checkpoint: Path, tmp_path: Path, psnr: str) -> None:
+    result = run(checkpoint, "-o", tmp_path / "x.safetensors", "--psnr", "12", psnr)
+    assert isinstance(result.exception, UsageError)
+    assert not (tmp_path / "x.safetensors").exists()
 
 
 def test_overwrites_only_when_told(checkpoint: Path, tmp_path: Path) -> None:

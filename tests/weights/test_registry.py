@@ -53,7 +53,12 @@ def test_a_model_of_the_catalogue_is_listed_and_fetched(
     catalogue.add_entry(tmp_path / "catalogue.json", "dehaze-large", file)
 
     wanted: list[HubFile] = []
-    monkeypatch.setattr(registry, "fetch", lambda file: wanted.append(file) or fetched)
+
+    def fetch(file: HubFile) -> Path:
+        wanted.append(file)
+        return fetched
+
+    monkeypatch.setattr(registry, "fetch", fetch)
     assert [model.name for model in list_models()] == ["dehaze-large", "dehaze-one", "dehaze-two"]
     assert find_model("dehaze-large").licence == "MIT"
     assert wanted == [], "listing fetches nothing"

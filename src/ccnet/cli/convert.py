@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ccnet.errors import UsageError
 
 if TYPE_CHECKING:
     from ccnet.network import CCNet
@@ -65,7 +68,6 @@ def convert(
     Nothing that a checkpoint may hold besides weights is run. A .safetensors keeps what it says of
     itself, which `ccnet models` lists; what is noted replaces it.
     """
-    from ccnet.errors import UsageError
     from ccnet.weights.files import read_metadata, read_network, save_checkpoint, save_model
     from ccnet.weights.registry import SUFFIXES, find_weights
 
@@ -96,6 +98,8 @@ def _notes(
     """Put what was given for the file's metadata under its keys."""
     from ccnet.weights.model import INPUT_PSNR, PSNR
 
+    if psnr and not all(map(math.isfinite, psnr)):
+        raise UsageError(f"--psnr {psnr[0]} {psnr[1]} must be two finite numbers.")
     before, after = (f"{value:.3f}" for value in psnr) if psnr else (None, None)
     notes = {
         "task": task and task.value,
