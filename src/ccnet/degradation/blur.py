@@ -61,9 +61,13 @@ def add_blur(
 
 
 def random_length(clean: Tensor, generator: torch.Generator, strength: float | None) -> Tensor:
-    """Length of the paths in pixels (N, 1, 1, 1): log-uniform, so that short blurs are as many."""
+    """Length of the paths in pixels (N, 1, 1, 1), mostly around 9.
+
+    Its logarithm has a triangular distribution: the longest blurs leave little to restore, and the
+    shortest need little.
+    """
     longest = min(LONGEST, min(clean.shape[2:]) / 4)
-    drawn = uniform(0, 1, (len(clean), 1, 1, 1), clean, generator)
+    drawn = uniform(0, 1, (2, len(clean), 1, 1, 1), clean, generator).mean(0)
     if strength is not None:
         return torch.full_like(drawn, longest * strength)
     shortest = min(SHORTEST, longest)

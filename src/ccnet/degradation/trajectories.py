@@ -23,13 +23,13 @@ MOMENTS = 64
 def random_paths(like: Tensor, generator: torch.Generator) -> Tensor:
     """Draw a path for each picture of `like` (N, 3, H, W): (N, MOMENTS + 1, 6), of length 1.
 
-    A third are nearly straight and steady, as in a few neighbouring frames of a video; a third
-    shake; in a third an object moves as well, before a camera that shakes or hardly moves.
+    Half are nearly straight and steady, as in a few neighbouring frames of a video; a quarter
+    shake; in a quarter an object moves as well, before a camera that shakes or hardly moves.
     """
     count = len(like)
-    kind = uniform(0, 3, (count, 1, 1), like, generator).floor()
+    kind = uniform(0, 4, (count, 1, 1), like, generator).floor()
     jitter = torch.where(
-        kind == 0,
+        kind < 2,
         10 ** uniform(-2, -0.7, (count, 1, 1), like, generator),
         uniform(0.5, 3, (count, 1, 1), like, generator),
     )
@@ -37,7 +37,7 @@ def random_paths(like: Tensor, generator: torch.Generator) -> Tensor:
         (count, 1, COORDINATES), generator=generator, device=like.device, dtype=like.dtype
     )
     velocity = drift + jitter * _shaking(like, generator)
-    steps = velocity * _shares(like, (kind == 2).to(like.dtype), generator)
+    steps = velocity * _shares(like, (kind == 3).to(like.dtype), generator)
     steps = steps / steps.norm(dim=2, keepdim=True).sum(1, keepdim=True).clamp(min=1e-12)
     return F.pad(steps.cumsum(1), (0, 0, 1, 0))
 
