@@ -38,11 +38,9 @@ def add_haze(
     generator = checked(clean, generator, strength)
     if strength == 0:
         return clean.clone()
-    hazy = apply_haze(
-        raise_lamps(clean),
-        random_transmission(clean, generator, strength),
-        random_airlight(clean, generator),
-    )
+    transmission = random_transmission(clean, generator, strength)
+    airlight = random_airlight(clean, generator)
+    hazy = apply_haze(raise_lamps(clean, transmission), transmission, airlight)
     return random_camera(hazy.clamp(0, 1), generator)
 
 
@@ -87,15 +85,16 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
     return (brightness * (1 + warmth * warm + unevenness * field) + tint).clamp(0, 1)
 
 
-def raise_lamps(clean: Tensor) -> Tensor:
-    """Give what is white in night pictures the light that it has beyond white.
+def raise_lamps(clean: Tensor, transmission: Tensor) -> Tensor:
+    """Give the lamps in night pictures as much light as keeps them white behind haze.
 
-    A lamp is many times brighter than white, so haze that veils all around leaves it white; only
-    pictures with a mean below about 0.2 are taken for night. (N, 3, H, W) in [0, 1] to [0, 5].
+    A lamp is many times brighter than what a picture holds, so a veil dims it to no less than
+    white. Pictures with a mean below 0.2 are taken for night, ever less up to 0.25. (N, 3, H, W)
+    in [0, 1] to [0, 5].
     """
-    night = torch.sigmoid(60 * (0.2 - clean.mean((1, 2, 3), keepdim=True)))
+    night = ((0.25 - clean.mean((1, 2, 3), keepdim=True)) / 0.05).clamp(0, 1)
     lamps = ((clean.amax(1, keepdim=True) - 0.9) / 0.1).clamp(0, 1)
-    return clean * (1 + 4 * night * lamps)
+    return clean * (1 + 4 * night * lamps * (1 - transmission))
 
 
 def random_camera(pictures: Tensor, generator: torch.Generator) -> Tensor:
