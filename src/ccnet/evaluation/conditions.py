@@ -43,7 +43,7 @@ class Kind:
 KINDS = {
     "haze": Kind("dehaze", (0.25, 0.5, 0.8), ("dark-channel",)),
     "blur": Kind("deblur", (0.1, 0.25, 0.6), ("unsharp", "wiener")),
-    "snow": Kind("desnow", (0.4, 0.7, 1.0), ("median",)),
+    "snow": Kind("desnow", (0.3, 0.6, 1.0), ("median",)),
 }
 
 

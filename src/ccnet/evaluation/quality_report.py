@@ -113,7 +113,11 @@ def to_markdown(quality: Quality) -> str:
         f"- {cell(name)}: {cell(reason)}\n" for name, reason in quality.left_out.items()
     )
     models = [
-        [one.name, one.sha256[:16] if one.sha256 else "-", f"{one.parameters or 0:,}"]
+        (
+            one.name,
+            "-" if one.sha256 is None else one.sha256[:16],
+            "-" if one.parameters is None else f"{one.parameters:,}",
+        )
         for one in _everyone(quality)
     ]
     versions = ", ".join(f"{name} {version}" for name, version in quality.versions.items())
