@@ -107,7 +107,7 @@ def _open(name: str, model: str, device: str, precision: str, tile: str | int) -
         program, restore = load_torchscript(file, device)
         cost = count_parameters(program), count_macs(program)
         return Candidate(name, _alone(restore), *cost, file, checksum)
-    network = load_network(model)
+    network = load_network(file)  # not what a branch on the Hub has become since
     restorer = Restorer(network, device=device, precision=precision, tile=tile)
 
     def restore_tiled(picture: Pixels, progress: Callable[[float], object]) -> Pixels:

@@ -7,6 +7,7 @@ they are listed without being fetched. A card beside it, `NAME.md`, does ship.
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def _check_pinned(file: HubFile) -> None:
         raise ValueError(f"{file} is no .safetensors on the Hub")
 
 
-def add_entry(path: Path, name: str, file: str) -> None:
+def add_entry(path: str | os.PathLike[str], name: str, file: str) -> None:
     """Fetch a file by its name on the Hub and put what it says of itself into a catalogue.
 
     `file` names a commit, for example "hf:OWNER/REPOSITORY@COMMIT/dehaze.safetensors"; an entry
@@ -88,6 +89,7 @@ def add_entry(path: Path, name: str, file: str) -> None:
     wanted = parse_hub_name(file)
     fetched = fetch(wanted)
     model = read_model(fetched, name)
+    path = Path(path)
     entries = json.loads(path.read_bytes()) if path.exists() else {}
     entries[name] = {
         "repository": wanted.repository,
