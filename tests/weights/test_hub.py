@@ -280,8 +280,8 @@ def test_without_the_package_the_error_tells_what_to_install(
 
 
 def test_the_environment_rules_as_for_any_user_of_the_hub(hub: HubServer, tmp_path: Path) -> None:
-    """The command line, in processes of its own: fetched, then used with the Hub forbidden."""
-    name = f"hf:{REPOSITORY}@v1/{FILE}"
+    """The command line, in processes of its own: fetched, then used without asking the Hub."""
+    name = f"hf:{REPOSITORY}@{COMMIT}/{FILE}"
     code = "from ccnet.cli.main import run; run()"
 
     def ask(**environment: str) -> subprocess.CompletedProcess[str]:
@@ -303,5 +303,9 @@ def test_the_environment_rules_as_for_any_user_of_the_hub(hub: HubServer, tmp_pa
     fetched = ask()
     assert sha256(Path(fetched.stdout.strip())) == pinned(hub).sha256
     hub.requests.clear()
-    assert ask(HF_HUB_OFFLINE="1").stdout == fetched.stdout
+    assert ask().stdout == ask(HF_HUB_OFFLINE="1").stdout == fetched.stdout
     assert hub.requests == []
+    del hub.files[FILE]
+    gone = ask(HF_HOME=str(tmp_path / "elsewhere"))
+    assert (gone.returncode, gone.stdout) == (1, "")
+    assert gone.stderr == (f"ccnet: {name} cannot be fetched: the repository has no such file.\n")

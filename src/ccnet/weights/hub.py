@@ -27,6 +27,8 @@ _NAME = re.compile(
     re.ASCII,
 )
 
+_COMMIT = re.compile("[0-9a-f]{40}")
+
 
 @dataclass(frozen=True)
 class HubFile:
@@ -79,13 +81,16 @@ def fetch(wanted: HubFile) -> Path:
 
     damaged = False
     try:
-        if wanted.sha256 is not None:
+        # Even for a commit that is in the cache, `hf_hub_download` may ask the network for a
+        # registry of its own.
+        if wanted.sha256 is not None or _COMMIT.fullmatch(wanted.revision):
             cached = try_to_load_from_cache(
                 wanted.repository, wanted.file, revision=wanted.revision
             )
-            if isinstance(cached, str) and sha256(Path(cached)) == wanted.sha256:
-                return Path(cached)
-            damaged = isinstance(cached, str)
+            if isinstance(cached, str):
+                if wanted.sha256 in (None, sha256(Path(cached))):
+                    return _checked(Path(cached))
+                damaged = True
         path = Path(
             hf_hub_download(
                 wanted.repository,
@@ -106,7 +111,12 @@ def fetch(wanted: HubFile) -> Path:
             f"{wanted} was fetched and thrown away: its SHA-256 is {found}, not {wanted.sha256}, "
             "so it is damaged or another file."
         )
-    read_header(path)  # what is named a .safetensors must be one
+    return _checked(path)
+
+
+def _checked(path: Path) -> Path:
+    """Give a file that is the .safetensors it is named; raises `WeightsError` where it is not."""
+    read_header(path)
     return path
 
 
