@@ -46,7 +46,10 @@ def restore(
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="A model's name or a file of weights, instead of the task's own."),
+        typer.Option(
+            help="A model's name, a file of weights or one on the Hub "
+            "(hf:OWNER/REPOSITORY/FILE.safetensors), instead of the task's own."
+        ),
     ] = None,
     device: Annotated[
         str,
