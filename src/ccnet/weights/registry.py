@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MODELS = Path(__file__).parent / "models"
 
-DEFAULTS = {"dehaze": "dehaze-small", "desnow": "desnow-small"}
+DEFAULTS = {"dehaze": "dehaze-small", "deblur": "deblur-small", "desnow": "desnow-small"}
 """The model that a task means."""
 
 SUFFIXES = (".safetensors", ".pkl", ".pth", ".pt")
