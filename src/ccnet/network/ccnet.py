@@ -166,7 +166,10 @@ class CCNet(nn.Module):
     def forward(self, batch: Tensor, average: Average = picture_average) -> Tensor:
         """Restore `batch` (N, 3, H, W); `average` says where whole-picture averages come from."""
         height, width = batch.shape[2:]
-        return self._pyramid(pad_to_fit(batch, self.smallest), average)[2][:, :, :height, :width]
+        padded = pad_to_fit(batch, self.smallest)
+        full = self._decode(padded, average)[2]
+        restored: Tensor = self.head_full(full) + padded
+        return restored[:, :, :height, :width]
 
     def forward_pyramid(
         self, batch: Tensor, average: Average = picture_average
@@ -180,18 +183,20 @@ class CCNet(nn.Module):
             raise ValueError(
                 f"A pyramid needs sides that are multiples of 4, not {height}x{width}."
             )
-        quarter, half, full = self._pyramid(pad_to_fit(batch, self.smallest), average)
+        padded = pad_to_fit(batch, self.smallest)
+        quarter, half, full = self._decode(padded, average)
         return (
-            quarter[:, :, : height // 4, : width // 4],
-            half[:, :, : height // 2, : width // 2],
-            full[:, :, :height, :width],
+            (self.head_quarter(quarter) + padded[:, :, ::4, ::4])[
+                :, :, : height // 4, : width // 4
+            ],
+            (self.head_half(half) + padded[:, :, ::2, ::2])[:, :, : height // 2, : width // 2],
+            (self.head_full(full) + padded)[:, :, :height, :width],
         )
 
-    def _pyramid(self, batch: Tensor, average: Average) -> tuple[Tensor, Tensor, Tensor]:
-        picture_half = batch[:, :, ::2, ::2]
-        picture_quarter = batch[:, :, ::4, ::4]
-        shallow_half = self.shallow_half(picture_half, average)
-        shallow_quarter = self.shallow_quarter(picture_quarter, average)
+    def _decode(self, batch: Tensor, average: Average) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the decoder's features at a quarter, a half and the full of the size."""
+        shallow_half = self.shallow_half(batch[:, :, ::2, ::2], average)
+        shallow_quarter = self.shallow_quarter(batch[:, :, ::4, ::4], average)
 
         full = self.encoder_full(F.gelu(self.enter(batch)), average)
         half = F.gelu(self.down_half(full))
@@ -202,10 +207,8 @@ class CCNet(nn.Module):
         quarter = self.encoder_quarter(quarter, average)
 
         quarter = self.decoder_quarter(quarter, average)
-        output_quarter = self.head_quarter(quarter) + picture_quarter
         half = torch.cat((F.gelu(self.up_half(quarter)), half), dim=1)
         half = self.decoder_half(F.gelu(self.join_half(half)), average)
-        output_half = self.head_half(half) + picture_half
         full = torch.cat((F.gelu(self.up_full(half)), full), dim=1)
         full = self.decoder_full(F.gelu(self.join_full(full)), average)
-        return output_quarter, output_half, self.head_full(full) + batch
+        return quarter, half, full

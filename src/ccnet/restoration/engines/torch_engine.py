@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ccnet.errors import PictureError, UsageError, WeightsError
 from ccnet.machine import find_device
 from ccnet.network import Average, CCNet, PinnedAverages, picture_average
+from ccnet.network.inference import for_inference
 from ccnet.restoration.engines.engine import Averages
 from ccnet.restoration.engines.torch_averages import measure_averages
 
@@ -49,8 +50,11 @@ class TorchEngine:
         constant, per_channel = _BYTES_PER_PIXEL[self._dtype]
         per_pixel = constant + per_channel * network.width
         self.most_pixels = _working_bytes(self._device) // per_pixel
-        network = copy.deepcopy(network).to(self._device, torch.float32)
-        network = network.eval().requires_grad_(False)
+        if self._device.type == "cpu":
+            network = for_inference(network)
+        else:  # where a grouped convolution is one kernel, and shifts are many
+            network = copy.deepcopy(network).eval().requires_grad_(False)
+        network = network.to(self._device, torch.float32)
         self._network: CCNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def restore(
