@@ -1,0 +1,109 @@
+"""How often the recogniser is right: python -m ccnet.evaluation.recognition FOLDER."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from ccnet.datasets.photographs import list_photographs, photographs_to_measure
+from ccnet.degradation.camera import compress_jpeg
+from ccnet.errors import CCNetError, PictureError
+from ccnet.evaluation.conditions import degraded, read_framed, without_frame
+from ccnet.evaluation.markdown import table
+from ccnet.images import Picture, read_picture
+from ccnet.recognition import CLEAR, KINDS, TASKS
+from ccnet.recognition.recogniser import WEIGHTS, Recogniser
+from ccnet.recognition.views import views_of_picture
+
+STRENGTHS = (0.3, 0.5, 0.8)
+
+QUALITIES = (75, 40)
+"""Of the JPEGs that clear photographs must stay clear in."""
+
+SIZE = 512
+"""Long side in pixels that photographs are reduced to before they are degraded."""
+
+Counts = dict[str, Counter[str]]
+"""How many pictures of each row were taken for which kind."""
+
+
+def measure(
+    folder: Annotated[Path, typer.Argument(help="Pictures, and VAL.txt if only some count.")],
+    made: Annotated[
+        bool, typer.Option("--made", help="Put haze, blur and snow into clear photographs.")
+    ] = False,
+    names: Annotated[bool, typer.Option("--names", help="Tell each picture's kind, too.")] = False,
+    recogniser: Annotated[Path, typer.Option(help="A file of weights.")] = WEIGHTS,
+) -> None:
+    """Tell what the recogniser takes the pictures of a folder for, as they are or degraded."""
+    known = Recogniser.read(recogniser)
+    counts: Counts = {}
+    pictures = degraded_pictures(folder) if made else pictures_as_they_are(folder)
+    for row, name, picture in pictures:
+        probabilities = known.probabilities(views_of_picture(picture))
+        kind = known.decide(probabilities)
+        counts.setdefault(row, Counter())[kind] += 1
+        if names:
+            shown = " ".join(f"{probabilities[kind]:.2f}" for kind in KINDS)
+            typer.echo(f"{row}\t{name}\t{kind}\t{shown}")
+    typer.echo(confusion(counts))
+    if made:
+        right = sum(found[row.partition(" ")[0]] for row, found in counts.items())
+        typer.echo(f"{right / sum(found.total() for found in counts.values()):.1%} right")
+
+
+def pictures_as_they_are(folder: Path) -> Iterator[tuple[str, str, Picture]]:
+    """Read the pictures of `folder` that can be read: its name, theirs, and they."""
+    for path in list_photographs(folder):
+        try:
+            yield folder.name, path.name, read_picture(path)
+        except PictureError as error:
+            typer.echo(f"{error}", err=True)
+
+
+def degraded_pictures(folder: Path) -> Iterator[tuple[str, str, Picture]]:
+    """Degrade each photograph with each kind and strength, the same in every run.
+
+    Clear ones count as often as the others: as they are, and compressed twice.
+    """
+    for path in photographs_to_measure(folder):
+        framed = read_framed(path, SIZE)
+        clean = without_frame(framed)
+        yield CLEAR, path.name, _picture(clean)
+        for quality in QUALITIES:
+            compressed = compress_jpeg(clean[None], torch.full((1, 1, 1, 1), float(quality)))[0]
+            yield f"{CLEAR} JPEG {quality}", path.name, _picture(compressed)
+        for kind in TASKS:
+            for strength in STRENGTHS:
+                made = degraded(framed, path.name, kind, strength)
+                yield f"{kind} {strength}", path.name, _picture(made)
+
+
+def confusion(counts: Counts) -> str:
+    """Draw a table with a row for each of `counts` and a column for each kind."""
+    rows = [
+        [row, *(str(found[kind]) for kind in KINDS)]
+        for row, found in sorted(counts.items(), key=lambda item: _place(item[0]))
+    ]
+    return table(("picture", *KINDS), rows, left=1)
+
+
+def _place(row: str) -> tuple[int, str]:
+    kind = row.partition(" ")[0]
+    return (KINDS.index(kind) if kind in KINDS else 0, row)
+
+
+def _picture(pixels: torch.Tensor) -> Picture:
+    return Picture((pixels * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(measure)
+    except CCNetError as error:
+        raise SystemExit(f"ccnet: {error}") from None

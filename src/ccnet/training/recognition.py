@@ -1,0 +1,133 @@
+"""Train the recogniser of `ccnet restore --task auto`: python -m ccnet.training.recognition."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import torch
+import torch.nn.functional as F
+import typer
+from torch import Tensor
+
+from ccnet.datasets.photographs import Photographs, split_photographs
+from ccnet.datasets.seeds import DEGRADING, seeded_generator
+from ccnet.errors import CCNetError, WeightsError
+from ccnet.images import Picture
+from ccnet.placing import taken
+from ccnet.recognition import KINDS
+from ccnet.recognition.cells import turned
+from ccnet.recognition.network import DegradationClassifier, cells_of
+from ccnet.recognition.recogniser import Recogniser
+from ccnet.recognition.views import views_of_picture
+from ccnet.training.recognition_pictures import make_picture
+
+LONG_SIDE = 1024
+
+IN_A_ROUND = (2, 1, 1, 1)
+"""Pictures of each kind: clear ones cost little, and differ most."""
+
+EPOCHS = 25
+BATCH = 64
+RATE = 3e-3
+
+KEPT = (96, 192)
+"""Cells of overviews and of details that a step looks at, so that no few of them are relied on."""
+
+
+class Sample(NamedTuple):
+    """What is measured of a picture, (CHANNELS, K) each as `cells_of` has it, in half precision."""
+
+    overview: Tensor
+    details: Tensor
+    kind: int
+
+
+def train(
+    photos: Annotated[Path, typer.Argument(help="Folder of clear photographs, with a VAL.txt.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="A .safetensors to write.")],
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Two clear pictures and three others are made in each.")
+    ] = 525,
+    threshold: Annotated[
+        float, typer.Option(min=0, max=1, help="How sure it must be that a picture is not clear.")
+    ] = 0.35,
+    licence: Annotated[str, typer.Option(help="Of the weights.")] = "MIT",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite")] = False,
+) -> None:
+    """Train the recogniser on photographs that are degraded on the way."""
+    if output.exists() and not overwrite:
+        raise WeightsError(taken(output))
+    training, _ = split_photographs(photos)
+    photographs = Photographs.read(training, long_side=LONG_SIDE)
+    samples: list[Sample] = []
+    for index in range(rounds):
+        samples += make_samples(photographs, seed, index)
+        if index % 50 == 49:
+            typer.echo(f"{len(samples)} pictures made")
+    recogniser = Recogniser(fit(samples, seed), threshold)
+    recogniser.save(output, licence=licence, overwrite=overwrite)
+    typer.echo(output)
+
+
+def make_samples(photographs: Photographs, seed: int, index: int) -> list[Sample]:
+    """Make and measure the pictures of one round, by its number."""
+    generator = seeded_generator(seed, stream=DEGRADING, index=index)
+    samples = []
+    for kind, count in enumerate(IN_A_ROUND):
+        for _ in range(count):
+            made = make_picture(photographs, KINDS[kind], generator)
+            views = views_of_picture(_as_bytes(made))
+            overview, details = cells_of(views.overview[None], views.details[None])
+            samples.append(Sample(overview[0].half(), details[0].half(), kind))
+    return samples
+
+
+def fit(samples: Sequence[Sample], seed: int, epochs: int = EPOCHS) -> DegradationClassifier:
+    """Train a network on what was measured."""
+    torch.manual_seed(seed)
+    network = DegradationClassifier()
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.1)
+    order = torch.Generator().manual_seed(seed)
+    steps = epochs * (len(samples) // BATCH)
+    for step in range(steps):
+        overviews, details, kinds = draw_batch(samples, order)
+        logits = network.classify(overviews, details)
+        loss = F.cross_entropy(logits, kinds, label_smoothing=0.05)
+        falling = 0.5 + 0.5 * math.cos(math.pi * step / steps)
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1, (step + 1) / 50) * falling
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        if step % 100 == 99:
+            typer.echo(f"step {step + 1} of {steps}, loss {loss:.4f}")
+    return network.eval()
+
+
+def draw_batch(samples: Sequence[Sample], order: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw samples, all turned alike, and some of their cells: overviews, details and kinds."""
+    chosen = torch.randint(len(samples), (BATCH,), generator=order).tolist()
+    mirrored, transposed = (torch.rand(2, generator=order) < 0.5).tolist()
+    channels = torch.tensor(turned(mirrored, transposed))[:, None]
+    overviews, details, kinds = zip(*(samples[place] for place in chosen), strict=True)
+    drawn = []
+    for cells, kept in zip((overviews, details), KEPT, strict=True):
+        places = torch.randperm(cells[0].shape[1], generator=order)[:kept]
+        drawn.append(torch.stack([one[channels, places] for one in cells]).float())
+    return drawn[0], drawn[1], torch.tensor(kinds)
+
+
+def _as_bytes(made: Tensor) -> Picture:
+    """Round (3, H, W) in [0, 1] to 8 bits."""
+    return Picture((made * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
+
+
+if __name__ == "__main__":
+    try:
+        typer.run(train)
+    except CCNetError as error:
+        raise SystemExit(f"ccnet: {error}") from None

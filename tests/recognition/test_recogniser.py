@@ -1,0 +1,108 @@
+"""The recogniser that ships, on pictures it was not trained on; and files of weights."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from skimage import data
+
+from ccnet.degradation import DEGRADATIONS
+from ccnet.degradation.blur import MARGIN
+from ccnet.errors import WeightsError
+from ccnet.images import Picture
+from ccnet.recognition import CLEAR, KINDS, TASKS
+from ccnet.recognition.network import DegradationClassifier
+from ccnet.recognition.recogniser import Recogniser, shipped_recogniser
+from ccnet.recognition.views import views_of_picture
+from ccnet.training.data import DEGRADATIONS as OF_TASKS
+from ccnet.weights.registry import DEFAULTS
+
+
+def photographs() -> list[Path]:
+    return sorted(Path(str(files("ccnet.training") / "quickstart")).glob("*.jpg"))
+
+
+def kind_of(pixels: NDArray[Any]) -> str:
+    picture = Picture(pixels, space="gray" if pixels.shape[2] == 1 else "rgb")
+    return shipped_recogniser().recognise(views_of_picture(picture))
+
+
+def degraded(path: Path, kind: str, strength: float) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        clean = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] / 255
+    generator = torch.Generator().manual_seed(len(path.name))
+    made = DEGRADATIONS[kind](clean, generator, strength)[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    return (made * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def test_kinds_are_those_that_are_made_and_undone() -> None:
+    assert set(TASKS) == set(DEGRADATIONS)
+    assert set(DEFAULTS) <= set(TASKS.values())
+    for kind, task in TASKS.items():
+        assert OF_TASKS[task] is DEGRADATIONS[kind]
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_made_degradations_are_recognised(kind: str) -> None:
+    found = [kind_of(degraded(path, kind, 0.6)) for path in photographs()]
+    assert found.count(kind) >= 14, found
+
+
+def test_clear_photographs_are_left_alone() -> None:
+    found = [kind_of(np.asarray(Image.open(path))) for path in photographs()]
+    assert found.count(CLEAR) >= 15, found
+
+
+@pytest.mark.parametrize("name", ["astronaut", "camera", "coffee", "cat", "rocket", "page", "logo"])
+def test_other_photographs_and_documents_are_clear(name: str) -> None:
+    pixels = np.atleast_3d(getattr(data, name)())
+    assert kind_of(np.ascontiguousarray(pixels[:, :, :3])) == CLEAR
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+@pytest.mark.parametrize("size", [(1, 1), (7, 300), (300, 400)])
+def test_where_there_is_nothing_there_is_nothing_wrong(value: int, size: tuple[int, int]) -> None:
+    assert kind_of(np.full((*size, 3), value, np.uint8)) == CLEAR
+
+
+def test_noise_is_clear() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400, 3), dtype=np.uint8)
+    assert kind_of(noise) == CLEAR
+
+
+def test_a_degradation_is_told_only_where_it_is_sure_enough() -> None:
+    recogniser = Recogniser(DegradationClassifier(), threshold=0.7)
+    unsure = dict(zip(KINDS, (0.31, 0.69, 0, 0), strict=True))
+    sure = dict(zip(KINDS, (0.29, 0.2, 0.1, 0.41), strict=True))
+    assert recogniser.decide(unsure) == CLEAR
+    assert recogniser.decide(sure) == "snow"
+
+
+def test_a_file_of_weights_keeps_what_was_learned(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    recogniser = Recogniser(DegradationClassifier(), threshold=0.625)
+    recogniser.save(tmp_path / "a.safetensors", licence="MIT")
+    again = Recogniser.read(tmp_path / "a.safetensors")
+    views = views_of_picture(Picture(data.astronaut()))
+    assert again.threshold == 0.625
+    assert again.probabilities(views) == pytest.approx(recogniser.probabilities(views), abs=0.01)
+
+
+def test_a_broken_file_of_weights_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(WeightsError, match=r"a\.safetensors"):
+        Recogniser.read(path)
+    Recogniser(DegradationClassifier(), threshold=0.5).save(path, licence="MIT")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WeightsError, match=r"a\.safetensors"):
+        Recogniser.read(path)
+    other = next(Path(str(files("ccnet.weights") / "models")).glob("*.safetensors"))
+    with pytest.raises(WeightsError, match="holds no recogniser"):
+        Recogniser.read(other)
