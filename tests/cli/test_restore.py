@@ -82,6 +82,54 @@ def test_standard_input_to_standard_output(weights: Path, tmp_path: Path) -> Non
     assert broken.stderr.startswith(b"ccnet: The picture given as bytes is no ")
 
 
+def hazy_photograph(path: Path) -> Path:
+    """An even veil that leaves three tenths of the contrast."""
+    hazy = np.asarray(Image.fromarray(data.astronaut()).resize((160, 128))) * 0.3 + 150
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(hazy.astype(np.uint8)).save(path)
+    return path
+
+
+def test_what_is_wrong_is_recognised_where_nobody_says_it(tmp_path: Path) -> None:
+    clear = photograph(tmp_path / "in" / "clear.jpg", (160, 128))
+    hazy = hazy_photograph(tmp_path / "in" / "hazy.png")
+    done = ccnet("restore", tmp_path / "in", "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    told = done.stderr.decode().splitlines()
+    assert told[:-1] == [
+        f"{clear}: clear, left as it is",
+        f"{hazy}: haze, restored with dehaze-small",
+    ]
+    assert "1 restored, 1 clear" in told[-1]
+    assert len(done.stdout.splitlines()) == 2
+    assert (tmp_path / "out" / "clear.jpg").read_bytes() == clear.read_bytes()
+    told_apart = ccnet("restore", hazy, "-o", tmp_path / "told.png", "--task", "dehaze")
+    assert told_apart.returncode == 0
+    assert (tmp_path / "told.png").read_bytes() == (tmp_path / "out" / "hazy.png").read_bytes()
+
+
+def test_a_clear_picture_is_not_written_beside_itself(tmp_path: Path) -> None:
+    clear = photograph(tmp_path / "clear.jpg", (160, 128))
+    done = ccnet("restore", clear, "--task", "auto")
+    assert (done.returncode, done.stdout) == (0, b"")
+    assert done.stderr.decode().startswith(f"{clear}: clear, left as it is")
+    assert list(tmp_path.iterdir()) == [clear]
+
+
+def test_a_clear_picture_goes_through_a_pipe_unchanged(tmp_path: Path) -> None:
+    clear = photograph(tmp_path / "clear.jpg", (160, 128))
+    for source in ("-", clear):
+        piped = ccnet("restore", source, "-o", "-", data=clear.read_bytes())
+        assert piped.stdout == clear.read_bytes()
+        assert b"clear, left as it is" in piped.stderr
+    into = ccnet("restore", "-", "-o", tmp_path / "a.jpg", data=clear.read_bytes())
+    assert into.stdout.decode().strip() == str(tmp_path / "a.jpg")
+    assert (tmp_path / "a.jpg").read_bytes() == clear.read_bytes()
+    other = ccnet("restore", "-", "--format", "png", data=clear.read_bytes())
+    with Image.open(io.BytesIO(other.stdout)) as image:
+        assert image.format == "PNG"
+
+
 def test_nothing_is_overwritten_unless_asked(weights: Path, tmp_path: Path) -> None:
     source = photograph(tmp_path / "a.png")
     before = source.read_bytes()
@@ -107,8 +155,9 @@ def test_format_and_strength(weights: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["a.png"], "--task dehaze"),
         (["a.png", "--task", "derain"], "derain"),
+        (["a.png", "--task", "auto", "--model", "dehaze-small"], "--model"),
+        (["a.png", "--device", "cuda:99"], "cuda:99"),
         (["a.png", "--task", "dehaze", "--device", "cuda:99"], "cuda:99"),
         (["a.png", "--task", "dehaze", "--tile", "12"], "tile=12"),
         (["a.png", "--task", "dehaze", "--strength", "2"], "strength"),

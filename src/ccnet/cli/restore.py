@@ -16,13 +16,15 @@ from rich.progress import Progress, TaskID
 from ccnet.cli.lines import one_line, write_line
 from ccnet.cli.progress import progress_bar
 from ccnet.errors import CCNetError, PictureError, UsageError
-from ccnet.placing import taken
+from ccnet.placing import place_file, taken
 
 if TYPE_CHECKING:
-    from ccnet.restoration import Restorer
+    from ccnet.restoration import AutoRestorer, Restorer
+    from ccnet.restoration.automatic import Outcome
     from ccnet.restoration.folders import Job
 
 _STREAM = "-"
+_AUTO = "auto"
 
 
 def restore(
@@ -33,7 +35,13 @@ def restore(
             help="Files, folders (with their subfolders), quoted globs, or - for standard input.",
         ),
     ],
-    task: Annotated[str | None, typer.Option(help="What to take away: dehaze or desnow.")] = None,
+    task: Annotated[
+        str | None,
+        typer.Option(
+            help="What to take away: dehaze or desnow; auto, which is meant when both this and "
+            "--model are left out, recognises it in each picture and leaves clear ones alone."
+        ),
+    ] = None,
     output: Annotated[
         str | None,
         typer.Option(
@@ -80,26 +88,29 @@ def restore(
         bool, typer.Option("--overwrite", help="Replace files that are there.")
     ] = False,
 ) -> None:
-    """Restore photographs: ccnet restore hazy.jpg --task dehaze.
+    """Restore photographs: ccnet restore hazy.jpg.
 
-    Prints the name of each file that it has written. Exits with 0 if all was done, 1 if some inputs
-    failed (each is named, the others are done), and 2 for a wrong usage.
+    Prints the name of each file that it has written, and on standard error what pictures were
+    taken for. Exits with 0 if all was done, 1 if some inputs failed (each is named, the others are
+    done), and 2 for a wrong usage.
     """
     from ccnet.images.formats import FORMATS, format_named
     from ccnet.restoration.folders import plan
     from ccnet.weights.registry import DEFAULTS
 
-    if task is None and model is None:
-        raise UsageError(f"Name what to take away: --task {' or '.join(DEFAULTS)}.")
-    if task is not None and task not in DEFAULTS:
-        raise UsageError(f"--task {task} is none of {', '.join(DEFAULTS)}.")
+    if task not in (None, _AUTO, *DEFAULTS):
+        raise UsageError(f"--task {task} is none of {', '.join((_AUTO, *DEFAULTS))}.")
+    if task == _AUTO and model is not None:
+        raise UsageError("--task auto chooses a model for each picture; leave --model out.")
     if format is not None and format_named(format) is None:
         raise UsageError(f"--format {format} is none of {', '.join(FORMATS)}.")
 
-    def load() -> Restorer:
-        from ccnet.restoration import Restorer
+    def load() -> Restorer | AutoRestorer:
+        from ccnet.restoration import AutoRestorer, Restorer
 
-        chosen = model or task or ""
+        chosen = model or task or _AUTO
+        if model is None and chosen == _AUTO:
+            return AutoRestorer(device=device, precision=precision, tile=tile, strength=strength)
         return Restorer(chosen, device=device, precision=precision, tile=tile, strength=strength)
 
     if _STREAM in (*inputs, output):
@@ -108,12 +119,12 @@ def restore(
         _restore_stream(load, inputs[0], output, format, quality, overwrite)
         return
     jobs = plan(inputs, Path(output) if output is not None else None, format)
-    if _restore_files(load, jobs, format, quality, overwrite):
+    if _restore_files(load, jobs, format, quality, overwrite, leave_clear=output is None):
         raise typer.Exit(1)
 
 
 def _restore_stream(
-    load: Callable[[], Restorer],
+    load: Callable[[], Restorer | AutoRestorer],
     source: str,
     target: str | None,
     format: str | None,  # noqa: A002
@@ -122,6 +133,9 @@ def _restore_stream(
 ) -> None:
     """Restore standard input, or to standard output, on which nothing else is written."""
     from ccnet.images import encode_picture, read_picture, write_picture
+    from ccnet.images.formats import format_of_suffix
+    from ccnet.restoration import Restorer
+    from ccnet.restoration.results import read_bytes, stays
 
     if source == _STREAM and sys.stdin.isatty():
         raise UsageError("Standard input is a terminal; send a picture in with < or a pipe.")
@@ -129,27 +143,44 @@ def _restore_stream(
         raise UsageError("Standard output is a terminal; send it on with > or a pipe, or use -o.")
     if target and target != _STREAM and not overwrite and os.path.lexists(target):
         raise PictureError(taken(target))
-    picture = read_picture(sys.stdin.buffer.read() if source == _STREAM else source)
-    restored = load().restore_picture(picture)
-    if target is None or target == _STREAM:
-        sys.stdout.buffer.write(encode_picture(restored, format, quality))
-        sys.stdout.buffer.flush()
+    data = sys.stdin.buffer.read() if source == _STREAM else None
+    picture = read_picture(source if data is None else data)
+    into = None if target is None or target == _STREAM else Path(target)
+    restorer = load()
+    if isinstance(restorer, Restorer):
+        restored = restorer.restore_picture(picture)
     else:
-        write_picture(restored, target, format=format, quality=quality, overwrite=overwrite)
-        typer.echo(os.fsencode(target))
+        restored, outcome = restorer.restore_picture(picture)
+        name = "standard input" if source == _STREAM else source
+        typer.echo(one_line(_told(name, outcome)), err=True)
+    wanted = format or (picture.format if into is None else format_of_suffix(into))
+    if restored is not picture or not stays(picture, wanted, quality):
+        data = None
+    elif data is None:
+        data = read_bytes(Path(source))
+    if into is None:
+        sys.stdout.buffer.write(data or encode_picture(restored, format, quality))
+        sys.stdout.buffer.flush()
+        return
+    if data is None:
+        write_picture(restored, into, format=format, quality=quality, overwrite=overwrite)
+    else:
+        place_file(data, into, error=PictureError, overwrite=overwrite)
+    typer.echo(os.fsencode(into))
 
 
 def _restore_files(
-    load: Callable[[], Restorer],
+    load: Callable[[], Restorer | AutoRestorer],
     jobs: Sequence[Job],
     format: str | None,  # noqa: A002
     quality: int | None,
     overwrite: bool,
+    leave_clear: bool,
 ) -> int:
     """Restore one file after another, tell the names of those written, and count the failures."""
     started = time.monotonic()
     restorer = load() if any(job.fault is None for job in jobs) else None
-    failed = 0
+    failed = left = 0
     with progress_bar() as bar:
         task = bar.add_task("", total=len(jobs))
         for done, job in enumerate(jobs):
@@ -157,13 +188,9 @@ def _restore_files(
             try:
                 if restorer is None or job.fault is not None:
                     raise PictureError(job.fault)
-                restorer.restore_file(
-                    job.source,
-                    job.target,
-                    format=format,
-                    quality=quality,
-                    overwrite=overwrite,
-                    progress=partial(_show, bar, task, done),
+                progress = partial(_show, bar, task, done)
+                outcome = _restore_file(
+                    restorer, job, format, quality, overwrite, leave_clear, progress
                 )
             except CCNetError as error:
                 failed += 1
@@ -171,12 +198,55 @@ def _restore_files(
                 fault = str(error) if named else f"{job.source}: {error}"
                 write_line(f"ccnet: {one_line(fault)}", bar, error=True)
             else:
-                write_line(os.fspath(job.target), bar)
+                clear = outcome is not None and outcome.model is None
+                left += clear
+                if outcome is not None:
+                    write_line(one_line(_told(str(job.source), outcome)), bar, error=True)
+                if not (clear and leave_clear):
+                    write_line(os.fspath(job.target), bar)
             bar.update(task, completed=done + 1)
-    failures = f", {failed} failed" if failed else ""
-    seconds = time.monotonic() - started
-    typer.echo(f"{len(jobs) - failed} restored{failures} in {seconds:.1f} s", err=True)
+    counts = [f"{len(jobs) - failed - left} restored"]
+    counts += [f"{left} clear"] * bool(left) + [f"{failed} failed"] * bool(failed)
+    typer.echo(f"{', '.join(counts)} in {time.monotonic() - started:.1f} s", err=True)
     return failed
+
+
+def _restore_file(
+    restorer: Restorer | AutoRestorer,
+    job: Job,
+    format: str | None,  # noqa: A002
+    quality: int | None,
+    overwrite: bool,
+    leave_clear: bool,
+    progress: Callable[[float], None],
+) -> Outcome | None:
+    """Restore one file; tell what it was taken for, if nobody had said it."""
+    from ccnet.restoration import Restorer
+
+    if isinstance(restorer, Restorer):
+        restorer.restore_file(
+            job.source,
+            job.target,
+            format=format,
+            quality=quality,
+            overwrite=overwrite,
+            progress=progress,
+        )
+        return None
+    return restorer.restore_file(
+        job.source,
+        job.target,
+        format=format,
+        quality=quality,
+        overwrite=overwrite,
+        leave_clear=leave_clear,
+        progress=progress,
+    )
+
+
+def _told(source: str, outcome: Outcome) -> str:
+    done = "left as it is" if outcome.model is None else f"restored with {outcome.model}"
+    return f"{source}: {outcome.kind}, {done}"
 
 
 def _show(bar: Progress, task: TaskID, done: int, share: float) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -14,6 +13,7 @@ from ccnet.errors import PictureError, UsageError
 from ccnet.placing import taken
 from ccnet.restoration import pillow
 from ccnet.restoration.arrays import check_array, rgb_of, with_rgb
+from ccnet.restoration.results import make_folder, result_format
 from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_tiled
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Restorer:
         strength: float = 1.0,
     ) -> None:
         self.tile: TileSize = checked_tile(tile)
-        self.strength = _checked_strength(strength)
+        self.strength = checked_strength(strength)
 
         # Imported late: torch takes seconds, and a wrong argument should be told at once.
         from ccnet.restoration.engines.torch_engine import TorchEngine
@@ -101,15 +101,13 @@ class Restorer:
             UsageError: The array or image is of a kind that is not restored.
         """
         if isinstance(picture, (str, os.PathLike)):
-            return self._restore_array(_read_array(picture), progress)
+            return self._restore_array(read_array(picture), progress)
         if isinstance(picture, np.ndarray):
             return self._restore_array(picture, progress)
         if pillow.is_image(picture):
             restored = self.restore_picture(pillow.to_picture(picture), progress=progress)
             return pillow.from_picture(restored, picture)
-        raise UsageError(
-            f"A {type(picture).__name__} is no picture: give an array, a path or a Pillow image."
-        )
+        raise no_picture(picture)
 
     def restore_picture(self, picture: Picture, *, progress: Progress | None = None) -> Picture:
         """Restore a decoded file, in its own colours and with everything else kept."""
@@ -148,13 +146,9 @@ class Restorer:
         if not overwrite and os.path.lexists(target):
             raise PictureError(taken(target))
         picture = read_picture(source)
-        if format is None and source.suffix.lower() == target.suffix.lower():
-            format = picture.format  # noqa: A001
+        format = result_format(picture, source, target, format)  # noqa: A001
         picture = self.restore_picture(picture, progress=progress)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise PictureError(f"{target.parent} cannot be made: {error.strerror}.") from error
+        make_folder(target.parent)
         write_picture(picture, target, format=format, quality=quality, overwrite=overwrite)
 
     def _restore_array(self, array: NDArray[Scalar], progress: Progress | None) -> NDArray[Scalar]:
@@ -178,47 +172,21 @@ class Restorer:
         return after
 
 
-def restore(
-    picture: NDArray[Scalar] | str | os.PathLike[str] | Image,
-    task: str = "dehaze",
-    *,
-    model: str | os.PathLike[str] | CCNet | None = None,
-    device: str = "auto",
-    precision: str = "auto",
-    tile: str | int = "auto",
-    strength: float = 1.0,
-) -> NDArray[Any] | Image:
-    """Restore one picture, as `Restorer` does; the two models used last stay loaded.
-
-    Args:
-        picture: An array, a path or a Pillow image; see `Restorer`, also for the rest.
-        task: What to take away: "dehaze" or "desnow".
-        model: A model's name, a file of weights or a network; by default the task's own model.
-        device: Where to compute.
-        precision: What in.
-        tile: The size of tiles.
-        strength: How much of the restoration to take, from 0 to 1.
-
-    Returns:
-        The same kind, height, width and depth; an array for a path.
-    """
-    restorer = Restorer(
-        _loaded(task if model is None else model),
-        device=device,
-        precision=precision,
-        tile=tile,
-        strength=strength,
-    )
-    return restorer(picture)
-
-
-def _checked_strength(strength: float) -> float:
+def checked_strength(strength: float) -> float:
+    """Give a strength from 0 to 1; raises UsageError for another."""
     if not 0 <= strength <= 1:
         raise UsageError(f"strength={strength} must be from 0 to 1.")
     return strength
 
 
-def _read_array(path: str | os.PathLike[str]) -> NDArray[Any]:
+def no_picture(value: object) -> UsageError:
+    """Say what a restorer takes instead of some value."""
+    return UsageError(
+        f"A {type(value).__name__} is no picture: give an array, a path or a Pillow image."
+    )
+
+
+def read_array(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read a file as an sRGB array (H, W, 3), or (H, W, 4) with alpha, of its own depth."""
     from ccnet.images import read_picture
     from ccnet.images.colour import as_srgb
@@ -229,24 +197,3 @@ def _read_array(path: str | os.PathLike[str]) -> NDArray[Any]:
     if picture.alpha is None:
         return picture.pixels
     return np.dstack((picture.pixels, picture.alpha))
-
-
-def _loaded(model: str | os.PathLike[str] | CCNet) -> CCNet:
-    """Load a network, or take it from the last two; a file that has changed is read again."""
-    from ccnet.weights.registry import find_weights
-
-    if not isinstance(model, (str, os.PathLike)):
-        return model
-    path = find_weights(model)
-    try:
-        status = path.stat()
-    except OSError:  # load_network tells what is wrong with it
-        return _load(path, None)
-    return _load(path.absolute(), (status.st_mtime_ns, status.st_size))
-
-
-@lru_cache(maxsize=2)
-def _load(path: Path, _stamp: tuple[int, int] | None) -> CCNet:
-    from ccnet.weights import load_network
-
-    return load_network(path)

@@ -1,0 +1,168 @@
+"""Restoring pictures of which nobody said what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ccnet.errors import PictureError, WeightsError
+from ccnet.placing import place_file, taken
+from ccnet.recognition import CLEAR, TASKS
+from ccnet.restoration import pillow
+from ccnet.restoration.arrays import check_array, rgb_of
+from ccnet.restoration.loading import loaded
+from ccnet.restoration.restorer import Restorer, checked_strength, no_picture, read_array
+from ccnet.restoration.results import make_folder, read_bytes, result_format, stays
+from ccnet.restoration.tiling import Progress, checked_tile
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ccnet.images import Picture
+
+
+class Outcome(NamedTuple):
+    """What a picture was taken for, and the model that restored it; None left it as it was."""
+
+    kind: str
+    model: str | None
+
+
+class AutoRestorer:
+    """Recognises what is wrong with each picture and restores it with that task's default model.
+
+    A clear picture comes back as it is. Models are loaded when a picture first needs them, and
+    threads may share one restorer. The arguments and what they raise are those of `Restorer`;
+    every call raises `WeightsError` where no model ships for what a picture is taken for.
+    """
+
+    def __init__(
+        self,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        tile: str | int = "auto",
+        strength: float = 1.0,
+    ) -> None:
+        self.tile = checked_tile(tile)
+        self.strength = checked_strength(strength)
+
+        # Imported late, as torch takes seconds; checked here, for models are loaded later.
+        from ccnet.machine import find_device
+        from ccnet.restoration.engines.torch_engine import find_dtype
+
+        find_device(device)
+        find_dtype(precision)
+        self.device = device
+        self.precision = precision
+        self._restorers: dict[str, Restorer] = {}
+        self._loading = Lock()
+
+    def __call__(
+        self,
+        picture: NDArray[Any] | str | os.PathLike[str] | Image,
+        *,
+        progress: Progress | None = None,
+    ) -> NDArray[Any] | Image:
+        """Restore one picture of a kind that `Restorer` takes, to the same kind."""
+        if isinstance(picture, (str, os.PathLike)):
+            picture = read_array(picture)
+        if isinstance(picture, np.ndarray):
+            check_array(picture)
+            kind = _recognise_array(picture)
+        elif pillow.is_image(picture):
+            kind = _recognise_picture(pillow.to_picture(picture))
+        else:
+            raise no_picture(picture)
+        if kind == CLEAR:
+            return picture.copy()
+        return self._restorer(_model_for(kind))(picture, progress=progress)
+
+    def restore_picture(
+        self, picture: Picture, *, progress: Progress | None = None
+    ) -> tuple[Picture, Outcome]:
+        """Restore a decoded file, in its own colours and with everything else kept."""
+        kind = _recognise_picture(picture)
+        if kind == CLEAR:
+            return picture, Outcome(kind, None)
+        model = _model_for(kind)
+        restored = self._restorer(model).restore_picture(picture, progress=progress)
+        return restored, Outcome(kind, model)
+
+    def restore_file(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        *,
+        format: str | None = None,  # noqa: A002
+        quality: int | None = None,
+        overwrite: bool = False,
+        leave_clear: bool = False,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        """Restore a file into another, as `Restorer.restore_file` does.
+
+        A clear picture's file is copied byte for byte, or encoded anew where another format or a
+        quality is asked for; with `leave_clear` nothing is written for it.
+        """
+        from ccnet.images import read_picture, write_picture
+
+        source, target = Path(source), Path(target)
+        if not overwrite and os.path.lexists(target):
+            raise PictureError(taken(target))
+        picture = read_picture(source)
+        format = result_format(picture, source, target, format)  # noqa: A001
+        restored, outcome = self.restore_picture(picture, progress=progress)
+        if outcome.model is None and leave_clear:
+            return outcome
+        make_folder(target.parent)
+        if outcome.model is None and stays(picture, format, quality):
+            place_file(read_bytes(source), target, error=PictureError, overwrite=overwrite)
+        else:
+            write_picture(restored, target, format=format, quality=quality, overwrite=overwrite)
+        return outcome
+
+    def _restorer(self, model: str) -> Restorer:
+        with self._loading:
+            if model not in self._restorers:
+                self._restorers[model] = Restorer(
+                    loaded(model),
+                    device=self.device,
+                    precision=self.precision,
+                    tile=self.tile,
+                    strength=self.strength,
+                )
+            return self._restorers[model]
+
+
+def _recognise_picture(picture: Picture) -> str:
+    from ccnet.recognition.recogniser import shipped_recogniser
+    from ccnet.recognition.views import views_of_picture
+
+    return shipped_recogniser().recognise(views_of_picture(picture))
+
+
+def _recognise_array(array: NDArray[Any]) -> str:
+    from ccnet.recognition.recogniser import shipped_recogniser
+    from ccnet.recognition.views import views_of
+
+    height, width = array.shape[:2]
+    views = views_of(lambda rows, columns: rgb_of(array[rows, columns]), height, width)
+    return shipped_recogniser().recognise(views)
+
+
+def _model_for(kind: str) -> str:
+    from ccnet.weights.registry import DEFAULTS
+
+    model = DEFAULTS.get(TASKS[kind])
+    if model is None:
+        raise WeightsError(
+            f"The picture was taken for one with {kind}, for which no model ships; name a task or "
+            "a model to restore it with."
+        )
+    return model

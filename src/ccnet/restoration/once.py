@@ -1,0 +1,55 @@
+"""One picture restored in one call."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from ccnet.restoration.automatic import AutoRestorer
+from ccnet.restoration.loading import loaded
+from ccnet.restoration.restorer import Restorer
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from ccnet.network import CCNet
+
+
+def restore(
+    picture: NDArray[Any] | str | os.PathLike[str] | Image,
+    task: str = "auto",
+    *,
+    model: str | os.PathLike[str] | CCNet | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    tile: str | int = "auto",
+    strength: float = 1.0,
+) -> NDArray[Any] | Image:
+    """Restore one picture, as `Restorer` does; the three models used last stay loaded.
+
+    Args:
+        picture: An array, a path or a Pillow image; see `Restorer`, also for the rest.
+        task: What to take away: "dehaze" or "desnow"; "auto" recognises it, and gives a clear
+            picture back as it is.
+        model: A model's name, a file of weights or a network; by default the task's own model.
+        device: Where to compute.
+        precision: What in.
+        tile: The size of tiles.
+        strength: How much of the restoration to take, from 0 to 1.
+
+    Returns:
+        The same kind, height, width and depth; an array for a path.
+    """
+    if model is None and task == "auto":
+        automatic = AutoRestorer(device=device, precision=precision, tile=tile, strength=strength)
+        return automatic(picture)
+    restorer = Restorer(
+        loaded(task if model is None else model),
+        device=device,
+        precision=precision,
+        tile=tile,
+        strength=strength,
+    )
+    return restorer(picture)

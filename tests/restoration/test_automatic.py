@@ -1,0 +1,137 @@
+"""Pictures restored without being told what is wrong with them; a clear one is left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from skimage import data
+
+import ccnet
+from ccnet.errors import PictureError, UsageError, WeightsError
+from ccnet.restoration import AutoRestorer, Restorer
+from ccnet.restoration.automatic import Outcome
+from ccnet.weights import registry
+
+
+def clear_pixels() -> NDArray[np.uint8]:
+    pixels: NDArray[np.uint8] = np.asarray(Image.fromarray(data.astronaut()).resize((160, 128)))
+    return pixels
+
+
+def hazy_pixels() -> NDArray[np.uint8]:
+    """An even veil that leaves three tenths of the contrast."""
+    return (clear_pixels() * 0.3 + 150).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def automatic() -> AutoRestorer:
+    return AutoRestorer(device="cpu")
+
+
+@pytest.fixture
+def clear_file(tmp_path: Path) -> Path:
+    path = tmp_path / "clear.jpg"
+    Image.fromarray(clear_pixels()).save(path, quality=90)
+    return path
+
+
+@pytest.fixture
+def hazy_file(tmp_path: Path) -> Path:
+    path = tmp_path / "hazy.png"
+    Image.fromarray(hazy_pixels()).save(path)
+    return path
+
+
+def test_a_hazy_picture_is_dehazed(automatic: AutoRestorer) -> None:
+    hazy = hazy_pixels()
+    expected = Restorer("dehaze", device="cpu")(hazy)
+    assert np.array_equal(np.asarray(automatic(hazy)), expected)
+    assert np.array_equal(np.asarray(ccnet.restore(hazy, device="cpu")), expected)
+    image = automatic(Image.fromarray(hazy))
+    assert np.array_equal(np.asarray(image), expected)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("channels", [0, 1, 2, 3, 4])
+def test_a_clear_picture_of_any_kind_comes_back_as_it_is(
+    automatic: AutoRestorer, dtype: str, channels: int
+) -> None:
+    pixels: NDArray[Any] = np.dstack((clear_pixels(), clear_pixels()[:, :, :1]))
+    pixels = pixels[:, :, 0] if channels == 0 else pixels[:, :, :channels]
+    largest: float = {"uint8": 255, "uint16": 65535}.get(dtype, 1)
+    picture = (pixels / 255 * largest).astype(dtype)
+    restored = np.asarray(automatic(picture))
+    assert restored.dtype == picture.dtype
+    assert np.array_equal(restored, picture)
+    assert restored is not picture
+
+
+def test_a_clear_file_is_copied_byte_for_byte(
+    automatic: AutoRestorer, clear_file: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "new" / "copy.jpg"
+    assert automatic.restore_file(clear_file, target) == Outcome("clear", None)
+    assert target.read_bytes() == clear_file.read_bytes()
+    with pytest.raises(PictureError, match="is there already"):
+        automatic.restore_file(clear_file, target)
+
+
+def test_a_clear_file_is_only_encoded_anew_where_that_is_asked(
+    automatic: AutoRestorer, clear_file: Path, tmp_path: Path
+) -> None:
+    automatic.restore_file(clear_file, tmp_path / "other.png")
+    with Image.open(tmp_path / "other.png") as png, Image.open(clear_file) as jpeg:
+        assert png.format == "PNG"
+        assert np.abs(np.asarray(png).astype(int) - np.asarray(jpeg)).mean() < 1
+    automatic.restore_file(clear_file, tmp_path / "small.jpg", quality=20)
+    assert (tmp_path / "small.jpg").stat().st_size < clear_file.stat().st_size / 2
+
+
+def test_a_clear_file_can_be_left_where_it_is(
+    automatic: AutoRestorer, clear_file: Path, hazy_file: Path, tmp_path: Path
+) -> None:
+    target = tmp_path / "new" / "out.jpg"
+    assert automatic.restore_file(clear_file, target, leave_clear=True).model is None
+    assert not target.parent.exists()
+    outcome = automatic.restore_file(hazy_file, tmp_path / "out.png", leave_clear=True)
+    assert outcome == Outcome("haze", registry.DEFAULTS["dehaze"])
+    with Image.open(tmp_path / "out.png") as image:
+        assert np.array_equal(np.asarray(image), np.asarray(automatic(hazy_pixels())))
+
+
+def test_strength_applies() -> None:
+    assert np.array_equal(np.asarray(AutoRestorer(strength=0)(hazy_pixels())), hazy_pixels())
+
+
+def test_a_kind_without_a_model_is_told(
+    automatic: AutoRestorer, hazy_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(registry.DEFAULTS, "dehaze")
+    with pytest.raises(WeightsError, match="taken for one with haze"):
+        automatic.restore_file(hazy_file, tmp_path / "out.png")
+    assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"device": "tpu"}, "device=tpu"),
+        ({"precision": "int8"}, "precision=int8"),
+        ({"tile": 3}, "tile=3"),
+        ({"strength": 1.5}, "strength=1.5"),
+    ],
+)
+def test_wrong_arguments_are_named_before_any_picture(options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        AutoRestorer(**options)
+
+
+@pytest.mark.parametrize("picture", [3, np.zeros((4, 4, 5), np.uint8), np.full((4, 4), np.nan)])
+def test_what_is_no_picture_is_refused(automatic: AutoRestorer, picture: Any) -> None:
+    with pytest.raises(UsageError):
+        automatic(picture)
