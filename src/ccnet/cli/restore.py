@@ -38,8 +38,8 @@ def restore(
     task: Annotated[
         str | None,
         typer.Option(
-            help="What to take away: dehaze or desnow; auto, which is meant when both this and "
-            "--model are left out, recognises it in each picture and leaves clear ones alone."
+            help="What to take away: dehaze, deblur or desnow; auto, which is meant when both this "
+            "and --model are left out, recognises it in each picture and leaves clear ones alone."
         ),
     ] = None,
     output: Annotated[

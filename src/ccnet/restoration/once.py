@@ -31,8 +31,8 @@ def restore(
 
     Args:
         picture: An array, a path or a Pillow image; see `Restorer`, also for the rest.
-        task: What to take away: "dehaze" or "desnow"; "auto" recognises it, and gives a clear
-            picture back as it is.
+        task: What to take away: "dehaze", "deblur" or "desnow"; "auto" recognises it, and gives a
+            clear picture back as it is.
         model: A model's name, a file of weights or a network; by default the task's own model.
         device: Where to compute.
         precision: What in.

@@ -39,8 +39,8 @@ class Restorer:
     Nothing is kept between pictures, so several threads may share one restorer.
 
     Args:
-        model: A task ("dehaze" or "desnow"), a model's name, a file of weights, or a `CCNet`,
-            which is copied.
+        model: A task ("dehaze", "deblur" or "desnow"), a model's name, a file of weights,
+            or a `CCNet`, which is copied.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:N" or "mps".
         precision: "auto" (float32), "float32", "bfloat16" or "float16".
         tile: "auto" cuts a picture that is too large for memory into tiles, "off" never does, and a
