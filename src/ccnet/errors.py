@@ -22,6 +22,10 @@ class WeightsError(CCNetError):
     """A file of weights is not what it should be, or no model has the name asked for."""
 
 
+class ExportError(CCNetError):
+    """A network cannot be written for another engine, or comes out of it as something else."""
+
+
 class UsageError(CCNetError):
     """An argument has a value that makes no sense here."""
 

@@ -21,7 +21,7 @@ def trained(
     network = CCNet(width, modules, block=block, strips=strips).eval()
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += 0.1 * torch.randn_like(parameter)
+            parameter.add_(torch.randn_like(parameter), alpha=0.1)
     return network
 
 

@@ -14,6 +14,7 @@ from ccnet.cli.convert import convert
 from ccnet.cli.data import data
 from ccnet.cli.degrade import degrade
 from ccnet.cli.evaluate import evaluate
+from ccnet.cli.export import export
 from ccnet.cli.lines import one_line
 from ccnet.cli.models import models
 from ccnet.cli.restore import restore
@@ -22,7 +23,9 @@ from ccnet.errors import CCNetError, DatasetError
 
 _EXTRAS = {
     "lightning": "train",
+    "onnx": "onnx",
     "onnxruntime": "onnx",
+    "openvino": "openvino",
     "skimage": "evaluate",
     "tensorboard": "train",
     "torchmetrics": "evaluate",
@@ -37,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (restore, degrade, train, evaluate, models, convert):
+for command in (restore, degrade, train, evaluate, models, convert, export):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(benchmark, name="benchmark")

@@ -35,7 +35,9 @@ def for_inference(network: CCNet, *, fold: bool = False) -> CCNet:
     network = copy.deepcopy(network).eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, DynamicStrips):
-            module.strips = nn.ModuleList(map(ShiftedStrip, module.strips))
+            module.strips = nn.ModuleList(
+                ShiftedStrip(strip) for strip in module.strips if isinstance(strip, DynamicStrip)
+            )
         if fold and isinstance(module, Stage):
             module.modules_ = nn.ModuleList(
                 FoldedStarModule(block) if isinstance(block, EfficientResidualStarModule) else block

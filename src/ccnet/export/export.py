@@ -1,0 +1,117 @@
+"""A model written for ONNX Runtime, OpenVINO and whatever else reads their files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from ccnet.errors import ExportError, UsageError
+from ccnet.export.check import Floats, Run, check_export
+from ccnet.export.network import build_model
+from ccnet.network import CCNet
+from ccnet.placing import place_file, taken
+
+FORMATS = {"onnx": ".onnx", "openvino": ".xml"}
+"""What a network can be exported to, and the suffix of that."""
+
+
+def export_model(
+    network: CCNet,
+    path: str | os.PathLike[str],
+    format: str,  # noqa: A002
+    *,
+    averages: bool = False,
+    metadata: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> float:
+    """Write a network for another engine, if that gives the same there; docs/export.md tells what.
+
+    Args:
+        network: What to write.
+        path: Where to, with the format's suffix; OpenVINO's weights go beside it, as .bin.
+        format: One of `FORMATS`.
+        averages: Whether the whole-picture averages are an input and an output.
+        metadata: Text to carry in the file.
+        overwrite: Whether to replace files that are there.
+
+    Returns:
+        The largest difference from the network in what was compared; at most `check.TOLERANCE`.
+
+    Raises:
+        UsageError: There is no such format, or the path does not end as it should.
+        ExportError: The file is there or cannot be written, or the engine gives something else.
+    """
+    path = Path(path)
+    if format not in FORMATS:
+        raise UsageError(f"format={format} is none of {', '.join(FORMATS)}.")
+    if path.suffix != FORMATS[format]:
+        raise UsageError(f"{path} should end in {FORMATS[format]}.")
+    weights = path.with_suffix(".bin")
+    for target in (path, weights) if format == "openvino" else (path,):
+        if not overwrite and os.path.lexists(target):
+            raise ExportError(taken(target))
+
+    network = network.eval()
+    metadata = metadata or {}
+    onnx = build_model(network, averages=averages, metadata=metadata).SerializeToString()
+    if format == "onnx":
+        worst = check_export(network, run_onnx(onnx), path.name, averages=averages)
+        place_file(onnx, path, error=ExportError, overwrite=overwrite)
+        return worst
+    xml, constants = to_openvino(onnx, metadata)
+    run = run_openvino(xml, constants)
+    worst = check_export(network, run, path.name, averages=averages)
+    place_file(constants, weights, error=ExportError, overwrite=overwrite)
+    try:
+        place_file(xml, path, error=ExportError, overwrite=overwrite)
+    except ExportError:
+        if not overwrite:  # else these are in the place of others, which are gone
+            weights.unlink()
+        raise
+    return worst
+
+
+def run_onnx(model: bytes) -> Run:
+    """Run an ONNX model with ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+    def run(inputs: dict[str, Floats]) -> list[Floats]:
+        outputs: list[Floats] = session.run(None, inputs)
+        return outputs
+
+    return run
+
+
+def to_openvino(model: bytes, metadata: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """Turn an ONNX model into OpenVINO's .xml and .bin, in float32."""
+    import openvino
+
+    converted = openvino.Core().read_model(model=model)
+    for key, value in metadata.items():
+        converted.set_rt_info(value, ["ccnet", key])
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.xml")
+        openvino.save_model(converted, path, compress_to_fp16=False)
+        return path.read_bytes(), path.with_suffix(".bin").read_bytes()
+
+
+def run_openvino(xml: bytes, constants: bytes) -> Run:
+    """Run an OpenVINO model on the CPU in float32, which is not what OpenVINO takes by itself."""
+    import openvino
+
+    core = openvino.Core()
+    network = core.read_model(model=xml, weights=constants)
+    hints = {"INFERENCE_PRECISION_HINT": "f32"}
+    request = core.compile_model(network, "CPU", hints).create_infer_request()
+
+    def run(inputs: dict[str, Floats]) -> list[Floats]:
+        results = request.infer(inputs)
+        return [results[index].copy() for index in range(len(results))]
+
+    return run

@@ -1,0 +1,116 @@
+"""An ONNX graph while it is built, and the parts of a network in it.
+
+ONNX's operators: https://onnx.ai/onnx/operators/. Tensors are told by their names in the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
+from torch import Tensor, nn
+
+OPSET, IR_VERSION = 20, 10
+"""The first opset with GELU, and the format of the release that brought it (onnx 1.16)."""
+
+Attribute = int | str | list[int]
+Sides = Sequence[int | str]
+
+
+class Graph:
+    """Collects nodes; each method adds some, and gives the name of what they compute."""
+
+    def __init__(self) -> None:
+        self._nodes: list[NodeProto] = []
+        self._constants: dict[tuple[str, tuple[int, ...], bytes], TensorProto] = {}
+        self._inputs: list[ValueInfoProto] = []
+        self._outputs: list[ValueInfoProto] = []
+
+    def input(self, name: str, sides: Sides) -> str:
+        """Declare an input of float32; sides that are words may be of any length."""
+        self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
+        return name
+
+    def output(self, name: str, tensor: str, sides: Sides) -> None:
+        """Give a tensor out under a name of its own."""
+        self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+        self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
+
+    def add(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
+        """Add one node with one output; the attributes are those of its operator."""
+        name = f"{operator.lower()}_{len(self._nodes)}"
+        node = helper.make_node(operator, inputs, [name], name)
+        node.attribute.extend(helper.make_attribute(*pair) for pair in attributes.items())
+        self._nodes.append(node)
+        return name
+
+    def constant(self, values: NDArray[np.generic] | Sequence[int] | int) -> str:
+        """Hold an array, or int64 for Python's numbers; equal ones are held once."""
+        array = np.ascontiguousarray(values).reshape(np.shape(values))
+        key = (str(array.dtype), array.shape, array.tobytes())
+        if key not in self._constants:
+            name = f"constant_{len(self._constants)}"
+            self._constants[key] = numpy_helper.from_array(array, name)
+        return self._constants[key].name
+
+    def weights(self, tensor: Tensor) -> str:
+        """Hold a parameter."""
+        return self.constant(tensor.detach().float().cpu().numpy())
+
+    def convolve(self, features: str, layer: nn.Conv2d | nn.ConvTranspose2d) -> str:
+        """Add a convolution as torch has it, with zeros outside."""
+        assert not isinstance(layer.padding, str)
+        inputs = [self.weights(layer.weight)]
+        if layer.bias is not None:
+            inputs.append(self.weights(layer.bias))
+        return self.add(
+            "ConvTranspose" if isinstance(layer, nn.ConvTranspose2d) else "Conv",
+            features,
+            *inputs,
+            kernel_shape=list(layer.kernel_size),
+            strides=list(layer.stride),
+            pads=list(layer.padding) * 2,
+            group=layer.groups,
+        )
+
+    def gelu(self, features: str) -> str:
+        """Add the exact GELU."""
+        return self.add("Gelu", features)
+
+    def split(self, features: str, lengths: Sequence[int]) -> list[str]:
+        """Part axis 1."""
+        names = [f"split_{len(self._nodes)}_{index}" for index in range(len(lengths))]
+        inputs = [features, self.constant(lengths)]
+        self._nodes.append(helper.make_node("Split", inputs, names, names[0], axis=1))
+        return names
+
+    def average(self, features: str, axes: Sequence[int]) -> str:
+        """Average over axes, which stay as sides of length 1."""
+        return self.add("ReduceMean", features, self.constant(axes), keepdims=1)
+
+    def every(self, features: str, step: int) -> str:
+        """Take every `step`-th row and column of (N, C, H, W), from the first."""
+        ends = self.constant([np.iinfo(np.int64).max] * 2)
+        starts, axes, steps = (self.constant(pair) for pair in ([0, 0], [2, 3], [step, step]))
+        return self.add("Slice", features, starts, ends, axes, steps)
+
+    def side(self, features: str, axis: int) -> str:
+        """Give the length of one side, as a vector of one."""
+        return self.add("Shape", features, start=axis, end=axis + 1)
+
+    def model(self, name: str, metadata: Mapping[str, str]) -> ModelProto:
+        """Make a checked model of what was added."""
+        graph = helper.make_graph(
+            self._nodes, name, self._inputs, self._outputs, list(self._constants.values())
+        )
+        model = helper.make_model(
+            graph,
+            producer_name="ccnet",
+            ir_version=IR_VERSION,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+        )
+        helper.set_model_props(model, dict(metadata))
+        checker.check_model(model, full_check=True)
+        return model

@@ -1,0 +1,249 @@
+"""CCNet as an ONNX graph, made from its inference form (`network/inference.py`), module by module.
+
+Built by hand, not traced: tracing fixes the sizes that padding, reflection and batches hang on.
+Nothing here can drift from the network unseen, for every export is compared with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import torch
+from onnx import ModelProto
+from torch import nn
+
+from ccnet.export.graph import Graph
+from ccnet.network import CCNet, SharedAverages
+from ccnet.network.ccnet import PictureNorm, ShallowInput, Stage
+from ccnet.network.inference import FoldedStarModule, ShiftedStrip, for_inference
+from ccnet.network.integration import DynamicStrips, LargeDynamicIntegrationModule
+from ccnet.network.padding import MULTIPLE
+from ccnet.network.residual import ResidualModule
+
+Average = Callable[[str], str]
+"""Gives the averages (N, C, 1, 1) of features (N, C, H, W)."""
+
+_BATCH = ("batch", 3, "height", "width")
+
+
+def build_model(network: CCNet, *, averages: bool, metadata: Mapping[str, str]) -> ModelProto:
+    """Build the ONNX model of a network, with the inputs and outputs that docs/export.md tells."""
+    graph = Graph()
+    form = for_inference(network, fold=True)
+    pictures = graph.input("pictures", _BATCH)
+    if averages:
+        lengths = average_lengths(form)
+        count = sum(lengths)
+        pins = PinnedInput(graph, graph.input("averages", (1, count)), lengths)
+        restored = _network(graph, form, pictures, pins)
+        measured = graph.add("Concat", *pins.own, axis=1)
+        graph.output("restored", restored, _BATCH)
+        graph.output("measured", measured, ("batch", count))
+    else:
+        own = partial(graph.average, axes=(2, 3))
+        graph.output("restored", _network(graph, form, pictures, own), _BATCH)
+    return graph.model("ccnet", metadata)
+
+
+def average_lengths(network: CCNet) -> list[int]:
+    """The channels of each average that a network asks for, in that order."""
+    averages = SharedAverages()
+    with torch.no_grad():
+        network(torch.zeros(1, 3, 1, 1), averages)
+    return [values.shape[1] for values in averages.values]
+
+
+class PinnedInput:
+    """Averages from an input (1, A): the pictures' own where it holds NaN.
+
+    `own` grows by the pictures' own, (N, C), with each call.
+    """
+
+    def __init__(self, graph: Graph, pins: str, lengths: Sequence[int]) -> None:
+        self.own: list[str] = []
+        self._graph = graph
+        self._pins = iter(graph.split(pins, lengths))
+
+    def __call__(self, features: str) -> str:
+        graph = self._graph
+        average = graph.average(features, (2, 3))
+        self.own.append(graph.add("Flatten", average))
+        pin = graph.add("Unsqueeze", next(self._pins), graph.constant([2, 3]))
+        return graph.add("Where", graph.add("IsNaN", pin), average, pin)
+
+
+def _network(graph: Graph, network: CCNet, pictures: str, average: Average) -> str:
+    """`CCNet.forward`."""
+    padded = pictures
+    for axis in (2, 3):
+        padded = _pad_to_fit(graph, padded, axis, network.smallest)
+    shallow_half = _shallow_input(graph, network.shallow_half, graph.every(padded, 2), average)
+    shallow_quarter = _shallow_input(
+        graph, network.shallow_quarter, graph.every(padded, 4), average
+    )
+
+    def join(*features: str) -> str:
+        return graph.add("Concat", *features, axis=1)
+
+    full = graph.gelu(graph.convolve(padded, network.enter))
+    full = _stage(graph, network.encoder_full, full, average)
+    half = graph.gelu(graph.convolve(full, network.down_half))
+    half = graph.convolve(join(half, shallow_half), network.merge_half)
+    half = _stage(graph, network.encoder_half, half, average)
+    quarter = graph.gelu(graph.convolve(half, network.down_quarter))
+    quarter = graph.convolve(join(quarter, shallow_quarter), network.merge_quarter)
+    quarter = _stage(graph, network.encoder_quarter, quarter, average)
+
+    quarter = _stage(graph, network.decoder_quarter, quarter, average)
+    half = join(graph.gelu(graph.convolve(quarter, network.up_half)), half)
+    half = graph.gelu(graph.convolve(half, network.join_half))
+    half = _stage(graph, network.decoder_half, half, average)
+    full = join(graph.gelu(graph.convolve(half, network.up_full)), full)
+    full = graph.gelu(graph.convolve(full, network.join_full))
+    full = _stage(graph, network.decoder_full, full, average)
+    restored = graph.add("Add", graph.convolve(full, network.head_full), padded)
+    sizes = graph.add("Shape", pictures, start=2)
+    return graph.add("Slice", restored, graph.constant([0, 0]), sizes, graph.constant([2, 3]))
+
+
+def _pad_to_fit(graph: Graph, batch: str, axis: int, smallest: int) -> str:
+    """`pad_to_fit` along one axis."""
+    one, multiple = graph.constant([1]), graph.constant([MULTIPLE])
+    length = graph.side(batch, axis)
+    blocks = graph.add("Div", graph.add("Add", length, graph.constant([MULTIPLE - 1])), multiple)
+    padded = graph.add("Max", graph.add("Mul", blocks, multiple), graph.constant([smallest]))
+    last = graph.add("Sub", length, one)
+    period = graph.add("Max", graph.add("Add", last, last), one)
+    count = graph.add("Squeeze", padded, graph.constant([0]))
+    position = graph.add("Range", graph.constant(0), count, graph.constant(1))
+    position = graph.add("Mod", position, period)
+    index = graph.add("Min", position, graph.add("Sub", period, position))
+    return graph.add("Gather", batch, index, axis=axis)
+
+
+def _shallow_input(graph: Graph, module: ShallowInput, picture: str, average: Average) -> str:
+    features = picture
+    for layer in module.convolutions:
+        if isinstance(layer, nn.Conv2d):
+            features = graph.convolve(features, layer)
+        else:
+            features = graph.gelu(features)
+    return _picture_norm(graph, module.norm, features, average)
+
+
+def _picture_norm(graph: Graph, norm: PictureNorm, features: str, average: Average) -> str:
+    centred = graph.add("Sub", features, average(features))
+    variance = average(graph.add("Mul", centred, centred))
+    scale = graph.add("Div", graph.weights(norm.weight[:, None, None]), _root(graph, variance))
+    scaled = graph.add("Mul", centred, scale)
+    return graph.add("Add", scaled, graph.weights(norm.bias[:, None, None]))
+
+
+def _root(graph: Graph, variance: str, eps: float = 1e-5) -> str:
+    return graph.add("Sqrt", graph.add("Add", variance, graph.constant(np.array(eps, np.float32))))
+
+
+def _stage(graph: Graph, stage: Stage, features: str, average: Average) -> str:
+    for block in stage.modules_:
+        if isinstance(block, FoldedStarModule):
+            features = _star(graph, block, features, average)
+        else:
+            assert isinstance(block, ResidualModule)
+            features = _residual(graph, block, features, average)
+    return features
+
+
+def _star(graph: Graph, module: FoldedStarModule, features: str, average: Average) -> str:
+    centred = graph.add("Sub", features, graph.average(features, (1,)))
+    variance = graph.average(graph.add("Mul", centred, centred), (1,))
+    # Centred, though the kernels are, for that rounds less where a pixel's mean is large; and
+    # divided before the convolution, not after it, when there are twice as many channels.
+    scaled = graph.add("Div", centred, _root(graph, variance, module.eps))
+    kernels, bias = graph.weights(module.joined.weight), graph.weights(module.bias.flatten())
+    both = graph.add("Conv", scaled, kernels, bias)
+    context, plain = graph.split(both, [module.joined.out_channels // 2] * 2)
+    context = graph.gelu(graph.convolve(context, module.surroundings))
+    star = graph.gelu(graph.add("Mul", context, plain))
+    if module.integration is not None:
+        star = _integration(graph, module.integration, star, average)
+    return graph.add("Add", graph.convolve(star, module.projection), features)
+
+
+def _residual(graph: Graph, module: ResidualModule, features: str, average: Average) -> str:
+    entered = graph.gelu(graph.convolve(features, module.entrance))
+    if module.integration is not None:
+        entered = _integration(graph, module.integration, entered, average)
+    return graph.add("Add", graph.convolve(entered, module.projection), features)
+
+
+def _integration(
+    graph: Graph, module: LargeDynamicIntegrationModule, features: str, average: Average
+) -> str:
+    units = (module.long, module.short)
+    parts = graph.split(features, [unit.gamma.shape[0] for unit in units])
+    done = [_strips(graph, *pair, average) for pair in zip(units, parts, strict=True)]
+    return graph.add("Concat", *done, axis=1)
+
+
+def _strips(graph: Graph, module: DynamicStrips, features: str, average: Average) -> str:
+    filtered = features
+    for strip in module.strips:
+        assert isinstance(strip, ShiftedStrip)
+        filtered = _strip(graph, strip, filtered, average)
+    changed = graph.add("Mul", filtered, graph.weights(module.gamma))
+    return graph.add("Add", changed, graph.add("Mul", features, graph.weights(module.beta)))
+
+
+def _strip(graph: Graph, strip: ShiftedStrip, features: str, average: Average) -> str:
+    """Filter as products with a small banded matrix, block by block of the filtered side.
+
+    An engine may know no filter that is not a constant, or want it for one sample; this one
+    makes of any batch, and is as fast. The border's reflection is in what is gathered.
+    """
+    taps, axis = strip.to_filter.out_channels, 3 if strip.horizontal else 2
+    reach = (taps - 1) // 2 * strip.dilation
+    block = 32 if reach <= 16 else 64
+    filters = graph.add("Sigmoid", graph.convolve(average(features), strip.to_filter))
+    filters = graph.add("Reshape", filters, graph.constant([0, taps]))
+    matrix = _banded_matrix(graph, filters, taps, strip.dilation, block, strip.horizontal)
+    length = graph.side(features, axis)
+    index = _reflected_blocks(graph, length, block, reach)
+    blocks = graph.add("Gather", features, index, axis=axis)
+    if strip.horizontal:
+        before = graph.add("Shape", features, end=3)
+        rows = graph.add("Reshape", blocks, graph.constant([0, -1, block + 2 * reach]))
+        filtered = graph.add("MatMul", rows, matrix)
+        shape = graph.add("Concat", before, graph.constant([-1]), axis=0)
+    else:
+        matrix = graph.add("Unsqueeze", matrix, graph.constant([1, 2]))
+        filtered = graph.add("MatMul", matrix, blocks)
+        before, after = graph.add("Shape", features, end=2), graph.side(features, 3)
+        shape = graph.add("Concat", before, graph.constant([-1]), after, axis=0)
+    filtered = graph.add("Reshape", filtered, shape)
+    return graph.add("Slice", filtered, graph.constant([0]), length, graph.constant([axis]))
+
+
+def _banded_matrix(
+    graph: Graph, filters: str, taps: int, dilation: int, block: int, transposed: bool
+) -> str:
+    """(N, taps) to (N, block, block + 2 * reach), whose rows hold the taps, each one further on."""
+    width = block + (taps - 1) * dilation
+    steps, rest = np.divmod(np.arange(width) - np.arange(block)[:, None], dilation)
+    place = np.where((rest == 0) & (steps >= 0) & (steps < taps), steps, taps).astype(np.int32)
+    with_zero = graph.add("Pad", filters, graph.constant([0, 0, 0, 1]))
+    return graph.add("Gather", with_zero, graph.constant(place.T if transposed else place), axis=1)
+
+
+def _reflected_blocks(graph: Graph, length: str, block: int, reach: int) -> str:
+    """Indices (blocks, block + 2 * reach) into a side: each block and its surroundings."""
+    count = graph.add("Squeeze", length, graph.constant([0]))
+    starts = graph.add("Range", graph.constant(0), count, graph.constant(block))
+    starts = graph.add("Unsqueeze", starts, graph.constant([1]))
+    position = graph.add("Add", starts, graph.constant(np.arange(-reach, block + reach)))
+    last = graph.add("Sub", length, graph.constant([1]))
+    beyond = graph.add("Sub", graph.add("Abs", position), last)
+    index = graph.add("Sub", last, graph.add("Abs", beyond))
+    # The last block may go on where reflection has ended; that part is cut off again.
+    return graph.add("Max", index, graph.constant([0]))
