@@ -68,9 +68,9 @@ def test_what_can_be_told_apart_is_learned() -> None:
     samples = []
     for kind in torch.arange(len(KINDS)).repeat(40).tolist():
         overview, details = (torch.randn(CHANNELS, 30, generator=generator) for _ in range(2))
-        details[8 * LEVELS + kind] += 1.0
+        details[8 * LEVELS + kind] += 2.0
         samples.append(Sample(overview.half(), details.half(), kind))
-    network = fit(samples[40:], seed=0, epochs=30)
+    network = fit(samples[40:], seed=0, epochs=200)
     with torch.no_grad():
         logits = network.classify(
             torch.stack([sample.overview for sample in samples[:40]]).float(),
