@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,9 @@ from torch import Tensor
 # No test asserts a time: the machines that run them are shared.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# A suite started in the background ignores Ctrl-C, and so would the processes that tests send it to.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PublishedState = Callable[[str, int], dict[str, Tensor]]
 
