@@ -19,7 +19,7 @@ from torch import Tensor
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-# A suite started in the background ignores Ctrl-C, and so would the processes that tests send it to.
+# A suite run in the background ignores Ctrl-C, and so would the processes that tests send it to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PublishedState = Callable[[str, int], dict[str, Tensor]]
