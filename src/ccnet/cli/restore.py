@@ -223,23 +223,17 @@ def _restore_file(
     """Restore one file; tell what it was taken for, if nobody had said it."""
     from ccnet.restoration import Restorer
 
-    if isinstance(restorer, Restorer):
-        restorer.restore_file(
-            job.source,
-            job.target,
-            format=format,
-            quality=quality,
-            overwrite=overwrite,
-            progress=progress,
-        )
-        return None
-    return restorer.restore_file(
+    restore_file: Callable[..., Outcome | None] = (
+        restorer.restore_file
+        if isinstance(restorer, Restorer)
+        else partial(restorer.restore_file, leave_clear=leave_clear)
+    )
+    return restore_file(
         job.source,
         job.target,
         format=format,
         quality=quality,
         overwrite=overwrite,
-        leave_clear=leave_clear,
         progress=progress,
     )
 

@@ -18,7 +18,7 @@ from ccnet.evaluation.markdown import table
 from ccnet.images import Picture, read_picture
 from ccnet.recognition import CLEAR, KINDS, TASKS
 from ccnet.recognition.recogniser import WEIGHTS, Recogniser
-from ccnet.recognition.views import views_of_picture
+from ccnet.recognition.views import picture_of, views_of_picture
 
 STRENGTHS = (0.3, 0.5, 0.8)
 
@@ -74,14 +74,14 @@ def degraded_pictures(folder: Path) -> Iterator[tuple[str, str, Picture]]:
     for path in photographs_to_measure(folder):
         framed = read_framed(path, SIZE)
         clean = without_frame(framed)
-        yield CLEAR, path.name, _picture(clean)
+        yield CLEAR, path.name, picture_of(clean)
         for quality in QUALITIES:
             compressed = compress_jpeg(clean[None], torch.full((1, 1, 1, 1), float(quality)))[0]
-            yield f"{CLEAR} JPEG {quality}", path.name, _picture(compressed)
+            yield f"{CLEAR} JPEG {quality}", path.name, picture_of(compressed)
         for kind in TASKS:
             for strength in STRENGTHS:
                 made = degraded(framed, path.name, kind, strength)
-                yield f"{kind} {strength}", path.name, _picture(made)
+                yield f"{kind} {strength}", path.name, picture_of(made)
 
 
 def confusion(counts: Counts) -> str:
@@ -96,10 +96,6 @@ def confusion(counts: Counts) -> str:
 def _place(row: str) -> tuple[int, str]:
     kind = row.partition(" ")[0]
     return (KINDS.index(kind) if kind in KINDS else 0, row)
-
-
-def _picture(pixels: torch.Tensor) -> Picture:
-    return Picture((pixels * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
 
 
 if __name__ == "__main__":

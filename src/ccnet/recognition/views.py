@@ -55,6 +55,11 @@ def views_of_picture(picture: Picture) -> Views:
     return views_of(cut, height, width)
 
 
+def picture_of(pixels: Tensor) -> Picture:
+    """Round (3, H, W) in [0, 1] to a picture of 8 bits, as a file would hold it."""
+    return Picture((pixels * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
+
+
 def views_of(cut: Cut, height: int, width: int) -> Views:
     """Look at a picture of `height` x `width` pixels; the work is bounded whatever its size."""
     side = round(DETAIL * max(1.0, math.sqrt(height * width / LARGEST)))

@@ -15,13 +15,12 @@ from torch import Tensor
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
 from ccnet.errors import CCNetError, WeightsError
-from ccnet.images import Picture
 from ccnet.placing import taken
 from ccnet.recognition import KINDS
 from ccnet.recognition.cells import turned
 from ccnet.recognition.network import DegradationClassifier, cells_of
 from ccnet.recognition.recogniser import Recogniser
-from ccnet.recognition.views import views_of_picture
+from ccnet.recognition.views import picture_of, views_of_picture
 from ccnet.training.recognition_pictures import make_picture
 
 LONG_SIDE = 1024
@@ -80,7 +79,7 @@ def make_samples(photographs: Photographs, seed: int, index: int) -> list[Sample
     for kind, count in enumerate(IN_A_ROUND):
         for _ in range(count):
             made = make_picture(photographs, KINDS[kind], generator)
-            views = views_of_picture(_as_bytes(made))
+            views = views_of_picture(picture_of(made))
             overview, details = cells_of(views.overview[None], views.details[None])
             samples.append(Sample(overview[0].half(), details[0].half(), kind))
     return samples
@@ -119,11 +118,6 @@ def draw_batch(samples: Sequence[Sample], order: torch.Generator) -> tuple[Tenso
         places = torch.randperm(cells[0].shape[1], generator=order)[:kept]
         drawn.append(torch.stack([one[channels, places] for one in cells]).float())
     return drawn[0], drawn[1], torch.tensor(kinds)
-
-
-def _as_bytes(made: Tensor) -> Picture:
-    """Round (3, H, W) in [0, 1] to 8 bits."""
-    return Picture((made * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
 
 
 if __name__ == "__main__":
