@@ -77,12 +77,12 @@ def random_length(clean: Tensor, generator: torch.Generator, strength: float | N
 def random_tone_curve(clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Where highlights begin to be compressed, and how much light white stands for: (N, 1, 1, 1).
 
-    Half the pictures have plain sRGB, as videos of added frames do; in the others white is up to
+    Most pictures have plain sRGB, as videos of added frames do; in one of five white is up to
     ten times brighter, so that lights and skies streak over what is dark beside them.
     """
     one = (len(clean), 1, 1, 1)
     knee = uniform(0.2, 0.8, one, clean, generator)
-    white = 10 ** (happens(0.5, clean, generator) * uniform(0.1, 1, one, clean, generator))
+    white = 10 ** (happens(0.2, clean, generator) * uniform(0.1, 1, one, clean, generator))
     return knee, white
 
 
