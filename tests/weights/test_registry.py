@@ -14,7 +14,7 @@ from ccnet.network import CCNet
 from ccnet.weights import catalogue, find_model, list_models, load_network, registry
 from ccnet.weights.files import read_network, save_checkpoint, save_model
 from ccnet.weights.hub import HubFile, parse_hub_name, sha256
-from ccnet.weights.registry import DEFAULTS, MODELS, find_weights, read_card
+from ccnet.weights.registry import DEFAULTS, MODELS, find_onnx, find_weights, read_card
 
 
 @pytest.fixture
@@ -89,6 +89,20 @@ def test_loads_by_name_task_and_path(two_models: dict[str, CCNet], tmp_path: Pat
 def test_a_name_is_a_path_by_its_suffix_or_folder() -> None:
     for path in ("x.safetensors", "x.PTH", "folder/x", "./x", Path("dehaze")):
         assert find_weights(path) == Path(path)
+
+
+@pytest.mark.usefixtures("two_models")
+def test_onnx_is_found_beside_a_models_weights_or_by_its_path(tmp_path: Path) -> None:
+    beside = tmp_path / "dehaze-two.onnx"
+    beside.touch()
+    assert find_onnx("dehaze") == find_onnx("dehaze-two") == beside
+    for path in ("mine.onnx", "./mine.ONNX", Path("mine.onnx")):
+        assert find_onnx(path) == Path(path)
+    for name in ("dehaze-one", "mine.safetensors", "hf:someone/ccnet", Path("dehaze")):
+        with pytest.raises(WeightsError, match=f"{re.escape(str(name))} comes without ONNX"):
+            find_onnx(name)
+    with pytest.raises(WeightsError, match="No model or task is called 'desnow'"):
+        find_onnx("desnow")
 
 
 def test_any_file_that_is_there_is_found_but_a_model_comes_first(

@@ -26,6 +26,9 @@ DEFAULTS = {"dehaze": "dehaze-small", "deblur": "deblur-small", "desnow": "desno
 SUFFIXES = (".safetensors", ".pkl", ".pth", ".pt")
 """What files of weights are called."""
 
+ONNX = ".onnx"
+"""Behind the name of a model's network as other engines than PyTorch run it, beside its weights."""
+
 
 def list_models() -> list[Model]:
     """List the models that have a name, by it: those that ship and those that can be fetched."""
@@ -77,6 +80,25 @@ def find_weights(name_or_path: str | os.PathLike[str]) -> Path:
     return fetch(file) if isinstance(file, HubFile) else file
 
 
+def find_onnx(name_or_path: str | os.PathLike[str]) -> Path:
+    """Find a model's ONNX file by its name or task, or take a path of one.
+
+    Such a path may be of a file that is missing or broken. Raises `WeightsError` for a model that
+    has none, as files of weights and those on the Hub have none.
+    """
+    found = look_up(name_or_path)
+    if isinstance(found, Path) and found.suffix.lower() == ONNX:
+        return found
+    if isinstance(found, Model) and isinstance(found.file, Path):
+        path = found.file.with_suffix(ONNX)
+        if path.is_file():
+            return path
+    raise WeightsError(
+        f"{name_or_path} comes without ONNX, which OpenVINO and ONNX Runtime need; restore with "
+        'PyTorch (pip install "ccnet-restore[torch]"), or with a model that ships.'
+    )
+
+
 def look_up(name_or_path: str | os.PathLike[str]) -> Model | HubFile | Path:
     """Tell what a name or path means, as `load_network` has it, without fetching anything."""
     path = Path(name_or_path)
@@ -84,7 +106,8 @@ def look_up(name_or_path: str | os.PathLike[str]) -> Model | HubFile | Path:
         return path
     if is_hub_name(name_or_path):
         return parse_hub_name(name_or_path)
-    if name_or_path.lower().endswith(SUFFIXES) or "/" in name_or_path or os.sep in name_or_path:
+    is_file = name_or_path.lower().endswith((*SUFFIXES, ONNX))
+    if is_file or "/" in name_or_path or os.sep in name_or_path:
         return path
     try:
         return find_model(name_or_path)
