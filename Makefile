@@ -25,5 +25,5 @@ $(shell .venv/bin/python -c "" 2>/dev/null || rm -f .venv/installed .venv/instal
 
 .venv/installed-dev: .venv/installed
 	rm -f $<
-	$(INSTALL) ".[train,onnx,openvino,hub,dev]"
+	$(INSTALL) ".[all,dev]"
 	touch $< $@

@@ -26,6 +26,10 @@ class ExportError(CCNetError):
     """A network cannot be written for another engine, or comes out of it as something else."""
 
 
+class MissingExtraError(CCNetError, ImportError):
+    """Packages are needed that are not installed, because they come with an extra."""
+
+
 class UsageError(CCNetError):
     """An argument has a value that makes no sense here."""
 

@@ -150,7 +150,7 @@ def test_missing_extras_are_told_with_the_line_that_installs_them(folders: Path)
     (folders / "a.onnx").write_bytes(b"network")
     for package, extra, model in (
         ("torchmetrics", "evaluate", "identity"),
-        ("onnxruntime", "onnx", "a.onnx"),
+        ("onnxruntime", "onnxruntime", "a.onnx"),
     ):
         done = ccnet(model, *asked, cwd=folders, code=WITHOUT.format(package))
         assert done.returncode == 1

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccnet.errors import WeightsError
+from ccnet.errors import MissingExtraError, WeightsError
 from ccnet.weights.hub import FORM, HubFile, fetch, is_hub_name, parse_hub_name, sha256
 from ccnet.weights.registry import find_weights, load_network
 
@@ -275,7 +275,7 @@ def test_without_the_package_the_error_tells_what_to_install(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    with pytest.raises(WeightsError, match=r'pip install "ccnet-restore\[hub\]"'):
+    with pytest.raises(MissingExtraError, match=r'pip install "ccnet-restore\[hub\]"'):
         fetch(HubFile(REPOSITORY))
 
 

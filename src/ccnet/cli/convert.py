@@ -68,6 +68,10 @@ def convert(
     Nothing that a checkpoint may hold besides weights is run. A .safetensors keeps what it says of
     itself, which `ccnet models` lists; what is noted replaces it.
     """
+    from ccnet.extras import require
+
+    require("torch", "Converting weights")
+
     from ccnet.weights.files import read_metadata, read_network, save_checkpoint, save_model
     from ccnet.weights.registry import SUFFIXES, find_weights
 

@@ -9,7 +9,6 @@ import typer
 
 from ccnet.cli.lines import one_line, write_line
 from ccnet.cli.progress import progress_bar
-from ccnet.datasets.catalogue import LAYOUTS
 
 data = typer.Typer(no_args_is_help=True)
 
@@ -24,6 +23,7 @@ def list_datasets(
     name: Annotated[str | None, typer.Argument(help="A dataset, to tell all about it.")] = None,
 ) -> None:
     """List datasets: what each is for, where it is published, and how its folder must look."""
+    from ccnet.datasets.catalogue import LAYOUTS
     from ccnet.datasets.layouts import find_layout
 
     if name is not None:

@@ -35,9 +35,11 @@ def degrade(
 ) -> None:
     """Degrade a clean picture, as the pairs are made that networks are trained on."""
     from ccnet.errors import PictureError
+    from ccnet.extras import require
     from ccnet.images import read_picture, to_srgb, with_srgb_change, write_picture
     from ccnet.placing import taken
 
+    require("torch", "Degrading")
     target = output or picture.with_name(f"{picture.stem}-{kind.value}{picture.suffix}")
     if not overwrite and os.path.lexists(target):
         raise PictureError(taken(target))

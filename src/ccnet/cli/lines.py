@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import typer
-from rich.progress import Progress
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _UNPRINTABLE = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
@@ -23,6 +25,8 @@ def write_line(line: str, bar: Progress, *, error: bool = False) -> None:
     Elsewhere names of files are written as the bytes that they are.
     """
     if not bar.disable and (error or sys.stdout.isatty()):
+        from rich.text import Text
+
         bar.console.print(Text(line), soft_wrap=True)
     else:
         typer.echo(os.fsencode(line), err=error)

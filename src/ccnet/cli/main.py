@@ -21,18 +21,6 @@ from ccnet.cli.restore import restore
 from ccnet.cli.train import train
 from ccnet.errors import CCNetError, DatasetError
 
-_EXTRAS = {
-    "lightning": "train",
-    "onnx": "onnx",
-    "onnxruntime": "onnx",
-    "openvino": "openvino",
-    "skimage": "evaluate",
-    "tensorboard": "train",
-    "torchmetrics": "evaluate",
-    "yaml": "train",
-}
-"""The extra of `pyproject.toml` that brings a package which not everyone needs."""
-
 _STOPPED = 130  # which typer ends with after Ctrl-C
 
 app = typer.Typer(
@@ -80,14 +68,13 @@ def run() -> None:
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:
         app(arguments, prog_name="ccnet")
-    except (CCNetError, ModuleNotFoundError) as error:
-        message = _message(error)
-        if debug or message is None:
+    except CCNetError as error:
+        if debug:
             raise
         for problem in error.problems if isinstance(error, DatasetError) else ():
             typer.echo(one_line(problem), err=True)
-        typer.echo(f"ccnet: {one_line(message)}", err=True)
-        sys.exit(error.exit_code if isinstance(error, CCNetError) else 1)
+        typer.echo(f"ccnet: {one_line(str(error))}", err=True)
+        sys.exit(error.exit_code)
     except OSError as error:
         if debug or error.errno != errno.ENOSPC:
             raise
@@ -97,14 +84,3 @@ def run() -> None:
         if ended.code == _STOPPED:
             typer.echo("ccnet: stopped.", err=True)
         raise
-
-
-def _message(error: CCNetError | ModuleNotFoundError) -> str | None:
-    """Tell an error in one sentence, or None for a bug."""
-    if isinstance(error, CCNetError):
-        return str(error)
-    package = (error.name or "").partition(".")[0]
-    if package not in _EXTRAS:
-        return None
-    extra = f'pip install "ccnet-restore[{_EXTRAS[package]}]"'
-    return f"this command needs the package {package}, which comes with {extra}."

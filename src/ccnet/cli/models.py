@@ -5,19 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
-from rich.console import Console
-from rich.markdown import Markdown
-from rich.table import Table
-from rich.text import Text
 
 from ccnet.cli.lines import one_line
 from ccnet.errors import UsageError
 from ccnet.weights.model import Model, read_model
 from ccnet.weights.registry import DEFAULTS, find_weights, list_models, look_up, read_card
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _LONGEST = 200
 """Characters of a text that a file says of itself."""
@@ -41,6 +39,8 @@ def models(
     ] = False,
 ) -> None:
     """List the models that have a name, or show the card of one."""
+    from rich.console import Console
+
     console = Console()
     if name is None:
         if fetch:
@@ -55,6 +55,8 @@ def models(
         path = found if isinstance(found, Path) else find_weights(name)
         _print_table(console, [read_model(path, path.name)])
     elif console.is_terminal:
+        from rich.markdown import Markdown
+
         console.print(Markdown(read_card(found)))
     else:
         typer.echo(read_card(found))
@@ -62,16 +64,20 @@ def models(
 
 def _print_table(console: Console, listed: Sequence[Model]) -> None:
     """Print a line for each model, and below what the figures need to be understood."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for heading in ("Model", "Task", "Parameters", "Licence", "Data", "PSNR, dB", "s/MP"):
         table.add_column(heading, no_wrap=heading != "Data", overflow="fold")
     for model in listed:
-        table.add_row(*map(_cell, _columns(model)))
+        table.add_row(*(Text(_cell(text)) for text in _columns(model)))
     if not console.is_terminal:  # each model on one line, for other programs
         console.width = _WIDEST
     console.print(table)
     for note in _notes(listed):
-        console.print(_cell(note))
+        console.print(Text(_cell(note)))
 
 
 def _columns(model: Model) -> Iterator[str | None]:
@@ -107,8 +113,8 @@ def _notes(listed: Sequence[Model]) -> Iterator[str]:
         yield f"Fetched from the Hub when first used: {', '.join(outside)}."
 
 
-def _cell(text: str | None) -> Text:
-    """Show a text that may come from anyone's file."""
+def _cell(text: str | None) -> str:
+    """Show a text that may come from anyone's file, and is no markup of ours."""
     if text is None:
-        return Text("?")
-    return Text(one_line(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"))
+        return "?"
+    return one_line(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")

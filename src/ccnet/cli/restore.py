@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import Progress, TaskID
 
 from ccnet.cli.lines import one_line, write_line
 from ccnet.cli.progress import progress_bar
@@ -19,6 +18,8 @@ from ccnet.errors import CCNetError, PictureError, UsageError
 from ccnet.placing import place_file, taken
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from ccnet.restoration import AutoRestorer, Restorer
     from ccnet.restoration.automatic import Outcome
     from ccnet.restoration.folders import Job

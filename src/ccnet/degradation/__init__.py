@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ccnet.extras import require
+
+require("torch", "Degrading")
+
 import torch
 from torch import Tensor
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ccnet.errors import PictureError, WeightsError
+from ccnet.extras import require
 from ccnet.machine import find_device
 from ccnet.network.padding import mirror_indices
 from ccnet.weights.checkpoints import ZIP_ERRORS
@@ -86,6 +87,8 @@ def load_onnx(path: Path, device: str) -> Callable[[NDArray[np.float32]], NDArra
         UsageError: There is no such device.
         WeightsError: The file is missing or damaged, or takes or gives something else.
     """
+    require("onnxruntime", "Measuring an ONNX file")
+
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 

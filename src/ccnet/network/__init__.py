@@ -1,5 +1,9 @@
 """The network of arXiv 2412.11008 in pure PyTorch."""
 
+from ccnet.extras import require
+
+require("torch", "The network in PyTorch")
+
 from ccnet.network.averages import (
     Average,
     PinnedAverages,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ccnet.errors import WeightsError
+from ccnet.extras import require
 from ccnet.weights.header import read_header
 
 PREFIXES = ("hf://", "hf:", "hf-hub:", "hf_hub:")
@@ -68,16 +69,12 @@ def fetch(wanted: HubFile) -> Path:
     taken out of the cache again if it was just fetched.
 
     Raises:
-        WeightsError: `huggingface_hub` is not installed, the file cannot be had, its checksum is
-            another, or it is no .safetensors.
+        MissingExtraError: `huggingface_hub` is not installed.
+        WeightsError: The file cannot be had, its checksum is another, or it is no .safetensors.
     """
-    try:
-        from huggingface_hub import hf_hub_download, try_to_load_from_cache
-    except ModuleNotFoundError as error:
-        raise WeightsError(
-            f"Fetching {wanted} needs the package huggingface_hub, which comes with pip install "
-            '"ccnet-restore[hub]".'
-        ) from error
+    require("hub", f"Fetching {wanted}")
+
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
     damaged = False
     try:

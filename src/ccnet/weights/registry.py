@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccnet.errors import WeightsError
+from ccnet.extras import require
 from ccnet.weights.catalogue import read_catalogue
 from ccnet.weights.hub import HubFile, fetch, is_hub_name, parse_hub_name
 from ccnet.weights.model import Model, read_model
@@ -63,8 +64,11 @@ def load_network(name_or_path: str | os.PathLike[str]) -> CCNet:
     ("hf:OWNER/REPOSITORY/FILE.safetensors", as `hub.FORM` has it), or a file of weights: a
     .safetensors or a published checkpoint. A path is anything with one of their suffixes or a
     separator of folders, and a file that is there where no model has its name. Raises
-    `WeightsError` where it is none of these, cannot be fetched, or the file is no CCNet.
+    `WeightsError` where it is none of these, cannot be fetched, or the file is no CCNet, and
+    `MissingExtraError` without torch.
     """
+    require("torch", "Loading a network")
+
     from ccnet.weights.files import read_network
 
     return read_network(find_weights(name_or_path))
