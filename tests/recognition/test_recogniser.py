@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -18,10 +19,12 @@ from ccnet.degradation.blur import MARGIN
 from ccnet.errors import WeightsError
 from ccnet.images import Picture
 from ccnet.recognition import CLEAR, KINDS, TASKS
-from ccnet.recognition.network import DegradationClassifier
-from ccnet.recognition.recogniser import Recogniser, shipped_recogniser
+from ccnet.recognition.network import cells_of
+from ccnet.recognition.recogniser import WEIGHTS, Recogniser, shipped_recogniser
 from ccnet.recognition.views import views_of_picture
 from ccnet.training.data import DEGRADATIONS as OF_TASKS
+from ccnet.training.recognition import weights_of
+from ccnet.training.recognition_network import DegradationClassifier
 from ccnet.weights.registry import DEFAULTS
 
 
@@ -40,6 +43,23 @@ def degraded(path: Path, kind: str, strength: float) -> NDArray[np.uint8]:
     generator = torch.Generator().manual_seed(len(path.name))
     made = DEGRADATIONS[kind](clean, generator, strength)[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
     return (made * 255).round().byte().permute(1, 2, 0).numpy()
+
+
+def fresh_weights() -> dict[str, NDArray[np.float32]]:
+    torch.manual_seed(0)
+    return weights_of(DegradationClassifier())
+
+
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "rocket"])
+def test_probabilities_are_those_of_the_network_that_was_trained(name: str) -> None:
+    views = views_of_picture(Picture(getattr(data, name)()))
+    network = DegradationClassifier().eval()
+    network.load_state_dict(safetensors.torch.load_file(WEIGHTS))
+    with torch.inference_mode():
+        overview, details = (torch.from_numpy(cells)[None] for cells in cells_of(views))
+        expected = network(overview, details).softmax(1)[0].tolist()
+    found = shipped_recogniser().probabilities(views)
+    assert found == pytest.approx(dict(zip(KINDS, expected, strict=True)), abs=1e-5)
 
 
 def test_kinds_are_those_that_are_made_and_undone() -> None:
@@ -78,7 +98,7 @@ def test_noise_is_clear() -> None:
 
 
 def test_a_degradation_is_told_only_where_it_is_sure_enough() -> None:
-    recogniser = Recogniser(DegradationClassifier(), threshold=0.7)
+    recogniser = Recogniser(fresh_weights(), threshold=0.7)
     unsure = dict(zip(KINDS, (0.31, 0.69, 0, 0), strict=True))
     sure = dict(zip(KINDS, (0.29, 0.2, 0.1, 0.41), strict=True))
     assert recogniser.decide(unsure) == CLEAR
@@ -86,8 +106,7 @@ def test_a_degradation_is_told_only_where_it_is_sure_enough() -> None:
 
 
 def test_a_file_of_weights_keeps_what_was_learned(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    recogniser = Recogniser(DegradationClassifier(), threshold=0.625)
+    recogniser = Recogniser(fresh_weights(), threshold=0.625)
     recogniser.save(tmp_path / "a.safetensors", licence="MIT")
     again = Recogniser.read(tmp_path / "a.safetensors")
     views = views_of_picture(Picture(data.astronaut()))
@@ -99,10 +118,14 @@ def test_a_broken_file_of_weights_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     with pytest.raises(WeightsError, match=r"a\.safetensors"):
         Recogniser.read(path)
-    Recogniser(DegradationClassifier(), threshold=0.5).save(path, licence="MIT")
+    Recogniser(fresh_weights(), threshold=0.5).save(path, licence="MIT")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WeightsError, match=r"a\.safetensors"):
         Recogniser.read(path)
     other = next(Path(str(files("ccnet.weights") / "models")).glob("*.safetensors"))
     with pytest.raises(WeightsError, match="holds no recogniser"):
         Recogniser.read(other)
+    narrower = fresh_weights() | {"head.5.bias": np.zeros(3, np.float32)}
+    Recogniser(narrower, threshold=0.5).save(path, licence="MIT", overwrite=True)
+    with pytest.raises(WeightsError, match="holds no recogniser"):
+        Recogniser.read(path)

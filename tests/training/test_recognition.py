@@ -72,7 +72,7 @@ def test_what_can_be_told_apart_is_learned() -> None:
         samples.append(Sample(overview.half(), details.half(), kind))
     network = fit(samples[40:], seed=0, epochs=200)
     with torch.no_grad():
-        logits = network.classify(
+        logits = network(
             torch.stack([sample.overview for sample in samples[:40]]).float(),
             torch.stack([sample.details for sample in samples[:40]]).float(),
         )

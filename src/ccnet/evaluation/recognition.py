@@ -74,14 +74,14 @@ def degraded_pictures(folder: Path) -> Iterator[tuple[str, str, Picture]]:
     for path in photographs_to_measure(folder):
         framed = read_framed(path, SIZE)
         clean = without_frame(framed)
-        yield CLEAR, path.name, picture_of(clean)
+        yield CLEAR, path.name, picture_of(clean.numpy())
         for quality in QUALITIES:
             compressed = compress_jpeg(clean[None], torch.full((1, 1, 1, 1), float(quality)))[0]
-            yield f"{CLEAR} JPEG {quality}", path.name, picture_of(compressed)
+            yield f"{CLEAR} JPEG {quality}", path.name, picture_of(compressed.numpy())
         for kind in TASKS:
             for strength in STRENGTHS:
                 made = degraded(framed, path.name, kind, strength)
-                yield f"{kind} {strength}", path.name, picture_of(made)
+                yield f"{kind} {strength}", path.name, picture_of(made.numpy())
 
 
 def confusion(counts: Counts) -> str:

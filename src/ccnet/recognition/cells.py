@@ -7,9 +7,12 @@ these need far fewer pictures to learn from than raw pixels do.
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float32]
 
 CELL = 16
 """Pixels across and down; pictures must be multiples of it."""
@@ -23,22 +26,24 @@ SPOT = 5
 CHANNELS = 8 * LEVELS + 4 * (LEVELS - 1) + 6
 """Measurements in each cell."""
 
-_FAINTEST = 1 / 255
+_FAINTEST = np.float32(1 / 255)
 
 
-def measure_cells(pictures: Tensor) -> Tensor:
+def measure_cells(pictures: Floats) -> Floats:
     """Measure pictures (N, 3, H, W) in [0, 1]: (N, CHANNELS, H / 16, W / 16)."""
-    luminance = pictures.mean(1, keepdim=True)
-    darkest = pictures.amin(1, keepdim=True)
-    brightest = pictures.amax(1, keepdim=True)
+    luminance = pictures.mean(1)
+    darkest = pictures.min(1)
+    brightest = pictures.max(1)
     measured = [*_contrasts(luminance), *_spots(luminance, darkest)]
     colours = [
-        F.avg_pool2d(pictures, CELL),
-        -F.max_pool2d(-darkest, CELL),
-        F.max_pool2d(brightest, CELL),
-        F.avg_pool2d(brightest - darkest, CELL),
+        *(_mean(pictures[:, colour], CELL) for colour in range(3)),
+        _pool(np.minimum, darkest, CELL),
+        _pool(np.maximum, brightest, CELL),
+        _mean(brightest - darkest, CELL),
     ]
-    return torch.cat((torch.cat(measured, 1).clamp(min=_FAINTEST).log(), *colours), 1)
+    return np.concatenate(
+        (np.log(np.maximum(np.stack(measured, 1), _FAINTEST)), np.stack(colours, 1)), 1
+    )
 
 
 def turned(mirrored: bool, transposed: bool) -> list[int]:
@@ -54,38 +59,64 @@ def turned(mirrored: bool, transposed: bool) -> list[int]:
     return [*places, *range(8 * LEVELS, CHANNELS)]
 
 
-def _contrasts(luminance: Tensor) -> list[Tensor]:
-    """Differences of neighbours in four directions at each level: their mean and maximum."""
+def _contrasts(luminance: Floats) -> list[Floats]:
+    """Differences of neighbours in four directions at each level: their means and maxima."""
     contrasts = []
     for level in range(LEVELS):
-        padded = F.pad(luminance, (1, 1, 0, 1), mode="replicate")
-        here = padded[:, :, :-1, 1:-1]
+        padded = np.pad(luminance, ((0, 0), (0, 1), (1, 1)), "edge")
+        here = padded[:, :-1, 1:-1]
         neighbours = (
-            padded[:, :, :-1, 2:],
-            padded[:, :, 1:, 1:-1],
-            padded[:, :, 1:, 2:],
-            padded[:, :, 1:, :-2],
+            padded[:, :-1, 2:],
+            padded[:, 1:, 1:-1],
+            padded[:, 1:, 2:],
+            padded[:, 1:, :-2],
         )
-        differences = torch.cat([(there - here).abs() for there in neighbours], 1)
-        side = CELL >> level
-        contrasts += [F.avg_pool2d(differences, side), F.max_pool2d(differences, side)]
-        luminance = F.avg_pool2d(luminance, 2)
+        contrasts += _mean_and_largest([np.abs(there - here) for there in neighbours], level)
+        luminance = _mean(luminance, 2)
     return contrasts
 
 
-def _spots(luminance: Tensor, darkest: Tensor) -> list[Tensor]:
+def _spots(luminance: Floats, darkest: Floats) -> list[Floats]:
     """How far narrow bright spots without colour, and narrow dark ones, stand out (top-hats)."""
     spots = []
-    values = torch.cat((darkest, -luminance), 1)
+    values = np.stack((darkest, -luminance), 1)
     for level in range(LEVELS - 1):
-        standing_out = values - _largest(-_largest(-values))
-        side = CELL >> level
-        spots += [F.avg_pool2d(standing_out, side), F.max_pool2d(standing_out, side)]
-        values = F.avg_pool2d(values, 2)
+        opened = _around(np.maximum, _around(np.minimum, values, np.inf), -np.inf)
+        spots += _mean_and_largest((values - opened).swapaxes(0, 1), level)
+        values = _mean(values, 2)
     return spots
 
 
-def _largest(values: Tensor) -> Tensor:
-    """The maximum around each pixel; row by row and then column by column, which is the same."""
-    rows = F.max_pool2d(values, (1, SPOT), 1, (0, SPOT // 2))
-    return F.max_pool2d(rows, (SPOT, 1), 1, (SPOT // 2, 0))
+def _mean_and_largest(maps: list[Floats] | Floats, level: int) -> list[Floats]:
+    """Pool maps (N, H, W) of a level to cells: all their means, then all their maxima."""
+    side = CELL >> level
+    means = [_mean(values, side) for values in maps]
+    return [*means, *(_pool(np.maximum, values, side) for values in maps)]
+
+
+def _mean(values: Floats, side: int) -> Floats:
+    mean: Floats = _pool(np.add, values, side) / np.float32(side * side)
+    return mean
+
+
+def _pool(operation: np.ufunc, values: Floats, side: int) -> Floats:
+    """Reduce each square of `side` pixels of (..., H, W); rows first, which go fast."""
+    *before, height, width = values.shape
+    rows = operation.reduce(values.reshape(*before, height // side, side, width), -2)
+    pooled: Floats = operation.reduce(rows.reshape(*rows.shape[:-1], width // side, side), -1)
+    return pooled
+
+
+def _around(operation: np.ufunc, values: Floats, beyond: float) -> Floats:
+    """Reduce the square of `SPOT` pixels around each, row by row and then column by column."""
+    margin = SPOT // 2
+    for axis in (-1, -2):
+        widths = [(0, 0)] * values.ndim
+        widths[axis] = (margin, margin)
+        windows = np.lib.stride_tricks.sliding_window_view(
+            np.pad(values, widths, constant_values=beyond), SPOT, axis
+        )
+        values = windows[..., 0]
+        for place in range(1, SPOT):
+            values = operation(values, windows[..., place])
+    return values

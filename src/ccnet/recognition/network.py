@@ -1,72 +1,84 @@
-"""The network that tells haze, motion blur and snow from a clear picture."""
+"""The trained network that tells haze, motion blur and snow from a clear picture, without torch.
+
+`ccnet.training.recognition_network` has the same for training, and says why it is made so.
+"""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
+from collections.abc import Mapping
 
-from ccnet.recognition.cells import CHANNELS, measure_cells
+import numpy as np
+
+from ccnet.recognition.cells import CHANNELS, Floats, measure_cells
 from ccnet.recognition.kinds import KINDS
+from ccnet.recognition.views import Views
 
 WIDTH = 48
 
+_NORMS = {"overview.layers.0": CHANNELS, "detail.layers.0": CHANNELS, "head.0": 8 * WIDTH}
 
-class Branch(nn.Module):
-    """What cells (N, CHANNELS, K) hold altogether, whatever their number: (N, 4 * WIDTH).
+_LAYERS = {
+    "overview.layers.1": (WIDTH, CHANNELS, 1),
+    "overview.layers.3": (WIDTH, WIDTH, 1),
+    "detail.layers.1": (WIDTH, CHANNELS, 1),
+    "detail.layers.3": (WIDTH, WIDTH, 1),
+    "head.2": (WIDTH, 8 * WIDTH),
+    "head.5": (len(KINDS), WIDTH),
+}
 
-    Mean, deviation, and the means of the lowest and of the highest tenth: a sky without contrast
-    should not hide what the rest shows, nor one odd cell decide.
-    """
+SHAPES: dict[str, tuple[int, ...]] = {
+    f"{name}.{part}": (length,)
+    for name, length in _NORMS.items()
+    for part in ("weight", "bias", "running_mean", "running_var")
+} | {
+    f"{name}.{part}": shape if part == "weight" else shape[:1]
+    for name, shape in _LAYERS.items()
+    for part in ("weight", "bias")
+}
+"""Of the weights that are used, by their names."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.BatchNorm1d(CHANNELS),
-            nn.Conv1d(CHANNELS, WIDTH, 1),
-            nn.ReLU(),
-            nn.Conv1d(WIDTH, WIDTH, 1),
-        )
-
-    def forward(self, cells: Tensor) -> Tensor:
-        features = self.layers(cells).sort(2).values
-        deviation = (features.var(2, correction=0) + 1e-5).sqrt()
-        tenth = max(1, features.shape[2] // 10)
-        extremes = features[:, :, :tenth].mean(2), features[:, :, -tenth:].mean(2)
-        return torch.cat((features.mean(2), deviation, *extremes), 1)
-
-
-class DegradationClassifier(nn.Module):
-    """Looks at a picture as a whole, for haze and snow, and at details, for blur and fine snow."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.overview = Branch()
-        self.detail = Branch()
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(8 * WIDTH),
-            nn.Dropout(0.4),
-            nn.Linear(8 * WIDTH, WIDTH),
-            nn.ReLU(),
-            nn.Dropout(0.2),
-            nn.Linear(WIDTH, len(KINDS)),
-        )
-
-    def forward(self, overviews: Tensor, details: Tensor) -> Tensor:
-        """Give the logits of `KINDS`, (N, 4).
-
-        `overviews` (N, 3, H, W) and `details` (N, D, 3, H, W), D places of each picture, in [0, 1].
-        """
-        return self.classify(*cells_of(overviews, details))
-
-    def classify(self, overviews: Tensor, details: Tensor) -> Tensor:
-        """Give the logits for cells as `cells_of` measures them."""
-        both = torch.cat((self.overview(overviews), self.detail(details)), 1)
-        logits: Tensor = self.head(both)
-        return logits
+Weights = Mapping[str, Floats]
 
 
-def cells_of(overviews: Tensor, details: Tensor) -> tuple[Tensor, Tensor]:
-    """Measure both views: the overviews' cells and the details', (N, CHANNELS, K) each."""
-    parts = measure_cells(details.flatten(0, 1)).flatten(2)
-    parts = parts.reshape(*details.shape[:2], *parts.shape[1:]).transpose(1, 2)
-    return measure_cells(overviews).flatten(2), parts.flatten(2)
+def cells_of(views: Views) -> tuple[Floats, Floats]:
+    """Measure both views: the overview's cells and those of all details, (CHANNELS, K) each."""
+    overview = measure_cells(views.overview[None])[0].reshape(CHANNELS, -1)
+    details = measure_cells(views.details).swapaxes(0, 1).reshape(CHANNELS, -1)
+    return overview, details
+
+
+def classify(weights: Weights, overview: Floats, details: Floats) -> Floats:
+    """Give the probabilities of `KINDS` for cells as `cells_of` measures them."""
+    both = np.concatenate(
+        (_branch(weights, "overview", overview), _branch(weights, "detail", details))
+    )
+    hidden = np.maximum(_layer(weights, "head.2", _normed(weights, "head.0", both)), 0)
+    logits = _layer(weights, "head.5", hidden)
+    raised = np.exp(logits - logits.max())
+    probabilities: Floats = raised / raised.sum()
+    return probabilities
+
+
+def _branch(weights: Weights, name: str, cells: Floats) -> Floats:
+    """Give what cells (CHANNELS, K) hold altogether: mean, deviation, lowest, highest tenth."""
+    normed = _normed(weights, f"{name}.layers.0", cells.T)
+    hidden = np.maximum(_layer(weights, f"{name}.layers.1", normed), 0)
+    features = np.sort(_layer(weights, f"{name}.layers.3", hidden), 0)
+    deviation = np.sqrt(features.var(0) + np.float32(1e-5))
+    tenth = max(1, len(features) // 10)
+    extremes = features[:tenth].mean(0), features[-tenth:].mean(0)
+    return np.concatenate((features.mean(0), deviation, *extremes))
+
+
+def _layer(weights: Weights, name: str, values: Floats) -> Floats:
+    matrix = weights[f"{name}.weight"]
+    mapped: Floats = values @ matrix.reshape(matrix.shape[:2]).T + weights[f"{name}.bias"]
+    return mapped
+
+
+def _normed(weights: Weights, name: str, values: Floats) -> Floats:
+    """Apply a batch norm with the statistics of training."""
+    deviation = np.sqrt(weights[f"{name}.running_var"] + np.float32(1e-5))
+    normed = (values - weights[f"{name}.running_mean"]) / deviation
+    scaled: Floats = normed * weights[f"{name}.weight"] + weights[f"{name}.bias"]
+    return scaled

@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
-import safetensors.torch
-import torch
+import numpy as np
+import safetensors.numpy
 from safetensors import SafetensorError, safe_open
 
 from ccnet.errors import WeightsError
 from ccnet.placing import place_file
 from ccnet.recognition.kinds import CLEAR, KINDS, TASKS
-from ccnet.recognition.network import DegradationClassifier
+from ccnet.recognition.network import SHAPES, Weights, cells_of, classify
 from ccnet.recognition.views import Views
 
 WEIGHTS = Path(__file__).parent / "recogniser.safetensors"
@@ -23,35 +23,32 @@ class Recogniser:
     """Tells what is wrong with pictures. Keeps nothing between them, so threads may share one.
 
     Args:
-        network: The classifier, on the CPU.
+        weights: The network's, in float32, with the names and shapes of `network.SHAPES`.
         threshold: How sure the network must be that a picture is not clear, from 0 to 1.
     """
 
-    def __init__(self, network: DegradationClassifier, threshold: float) -> None:
-        self._network = network.eval()
+    def __init__(self, weights: Weights, threshold: float) -> None:
+        self._weights = {name: weights[name] for name in SHAPES}
         self.threshold = threshold
 
     @classmethod
     def read(cls, path: Path = WEIGHTS) -> Recogniser:
         """Read what `save` wrote; raises `WeightsError` where the file is none."""
-        network = DegradationClassifier()
         try:
-            with safe_open(path, framework="pt") as file:
+            with safe_open(path, framework="numpy") as file:
                 threshold = float((file.metadata() or {})["threshold"])
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            network.load_state_dict(state)
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+                weights = {name: file.get_tensor(name).astype(np.float32) for name in SHAPES}
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise WeightsError(f"{path} is damaged or holds no recogniser.") from error
-        return cls(network, threshold)
+        if any(weights[name].shape != shape for name, shape in SHAPES.items()):
+            raise WeightsError(f"{path} holds no recogniser of this version.")
+        return cls(weights, threshold)
 
     def save(self, path: Path, *, licence: str, overwrite: bool = False) -> None:
         """Write a .safetensors in half precision; raises `WeightsError` where it cannot be."""
-        state = {
-            name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
-            for name, tensor in self._network.state_dict().items()
-        }
-        facts = {"format": "pt", "licence": licence, "threshold": str(self.threshold)}
-        data = safetensors.torch.save(state, facts)
+        halves = {name: values.astype(np.float16) for name, values in self._weights.items()}
+        facts = {"licence": licence, "threshold": str(self.threshold)}
+        data = safetensors.numpy.save(halves, facts)
         place_file(data, path, error=WeightsError, overwrite=overwrite)
 
     def recognise(self, views: Views) -> str:
@@ -60,9 +57,8 @@ class Recogniser:
 
     def probabilities(self, views: Views) -> dict[str, float]:
         """Give the network's probability of each of `KINDS`."""
-        with torch.inference_mode():
-            logits = self._network(views.overview[None], views.details[None])[0]
-        return dict(zip(KINDS, logits.softmax(0).tolist(), strict=True))
+        probabilities = classify(self._weights, *cells_of(views))
+        return dict(zip(KINDS, probabilities.tolist(), strict=True))
 
     def decide(self, probabilities: dict[str, float]) -> str:
         """Take the likeliest degradation, unless the picture may well be clear."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from ccnet.images import Picture, to_srgb
 
@@ -32,6 +30,9 @@ detail."""
 SAMPLED = 512
 """Rows and columns of a large picture, or of a large detail, that are looked at, at least."""
 
+_PART = 16
+"""Lines of a reduced picture that are computed at once."""
+
 Pixels: TypeAlias = NDArray[np.float32]
 
 Cut: TypeAlias = Callable[[slice, slice], Pixels]
@@ -41,8 +42,8 @@ Cut: TypeAlias = Callable[[slice, slice], Pixels]
 class Views(NamedTuple):
     """`overview` (3, 192, 192) and `details` (8, 3, 128, 128), float32 in [0, 1]."""
 
-    overview: Tensor
-    details: Tensor
+    overview: Pixels
+    details: Pixels
 
 
 def views_of_picture(picture: Picture) -> Views:
@@ -55,9 +56,9 @@ def views_of_picture(picture: Picture) -> Views:
     return views_of(cut, height, width)
 
 
-def picture_of(pixels: Tensor) -> Picture:
+def picture_of(pixels: Pixels) -> Picture:
     """Round (3, H, W) in [0, 1] to a picture of 8 bits, as a file would hold it."""
-    return Picture((pixels * 255).round().byte().permute(1, 2, 0).contiguous().numpy())
+    return Picture(np.rint(pixels.transpose(1, 2, 0) * 255).astype(np.uint8, order="C"))
 
 
 def views_of(cut: Cut, height: int, width: int) -> Views:
@@ -72,7 +73,7 @@ def views_of(cut: Cut, height: int, width: int) -> Views:
     ]
     every_row = slice(0, height, max(1, height // SAMPLED))
     every_column = slice(0, width, max(1, width // SAMPLED))
-    return Views(resize(cut(every_row, every_column), OVERVIEW), torch.stack(details))
+    return Views(resize(cut(every_row, every_column), OVERVIEW), np.stack(details))
 
 
 def spread_windows(length: int, side: int, count: int, step: int = 1) -> list[slice]:
@@ -92,12 +93,34 @@ def filled(pixels: Pixels, side: int) -> Pixels:
     return np.pad(pixels, ((0, side - height), (0, side - width), (0, 0)), "symmetric")
 
 
-def resize(pixels: Pixels, side: int) -> Tensor:
-    """Reduce or enlarge (H, W, 3) in [0, 1] to (3, side, side)."""
-    batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
-    if batch.shape[2:] == (side, side):
-        return batch[0]
-    size = (side, side)
-    return F.interpolate(batch, size, mode="bilinear", align_corners=False, antialias=True)[
-        0
-    ].clamp(0, 1)
+def resize(pixels: Pixels, side: int) -> Pixels:
+    """Reduce or enlarge (H, W, 3) in [0, 1] to (3, side, side), without aliases."""
+    height, width, colours = pixels.shape
+    rows = _weighted(pixels.reshape(height, -1), side).reshape(side, width, colours)
+    columns = _weighted(rows.transpose(1, 2, 0).reshape(width, -1), side)
+    resized: Pixels = columns.reshape(side, colours, side).transpose(1, 2, 0).clip(0, 1)
+    return resized
+
+
+def _weighted(lines: Pixels, count: int) -> Pixels:
+    """Reduce or enlarge (L, N) to (count, N)."""
+    return np.concatenate([part @ lines[used] for used, part in _weights(len(lines), count)])
+
+
+@lru_cache(maxsize=8)
+def _weights(length: int, count: int) -> list[tuple[slice, Pixels]]:
+    """How much of each of `length` lines is in each of `count`: triangles as wide as it takes.
+
+    In parts, each with the lines that it takes anything of, since of most it takes nothing.
+    """
+    scale = length / count
+    middles = (np.arange(count) + 0.5) * scale
+    distances = np.abs(np.arange(length) + 0.5 - middles[:, None]) / max(scale, 1.0)
+    triangles = np.maximum(1 - distances, 0)
+    weights = (triangles / triangles.sum(1, keepdims=True)).astype(np.float32)
+    parts = []
+    for part in np.split(weights, range(_PART, count, _PART)):
+        used = part.any(0).nonzero()[0]
+        lines = slice(used[0], used[-1] + 1)
+        parts.append((lines, np.ascontiguousarray(part[:, lines])))
+    return parts

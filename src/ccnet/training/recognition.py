@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 import typer
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ccnet.datasets.photographs import Photographs, split_photographs
@@ -18,9 +20,10 @@ from ccnet.errors import CCNetError, WeightsError
 from ccnet.placing import taken
 from ccnet.recognition import KINDS
 from ccnet.recognition.cells import turned
-from ccnet.recognition.network import DegradationClassifier, cells_of
+from ccnet.recognition.network import SHAPES, cells_of
 from ccnet.recognition.recogniser import Recogniser
 from ccnet.recognition.views import picture_of, views_of_picture
+from ccnet.training.recognition_network import DegradationClassifier
 from ccnet.training.recognition_pictures import make_picture
 
 LONG_SIDE = 1024
@@ -67,7 +70,7 @@ def train(
         samples += make_samples(photographs, seed, index)
         if index % 50 == 49:
             typer.echo(f"{len(samples)} pictures made")
-    recogniser = Recogniser(fit(samples, seed), threshold)
+    recogniser = Recogniser(weights_of(fit(samples, seed)), threshold)
     recogniser.save(output, licence=licence, overwrite=overwrite)
     typer.echo(output)
 
@@ -79,9 +82,9 @@ def make_samples(photographs: Photographs, seed: int, index: int) -> list[Sample
     for kind, count in enumerate(IN_A_ROUND):
         for _ in range(count):
             made = make_picture(photographs, KINDS[kind], generator)
-            views = views_of_picture(picture_of(made))
-            overview, details = cells_of(views.overview[None], views.details[None])
-            samples.append(Sample(overview[0].half(), details[0].half(), kind))
+            measured = cells_of(views_of_picture(picture_of(made.numpy())))
+            overview, details = (torch.from_numpy(cells).half() for cells in measured)
+            samples.append(Sample(overview, details, kind))
     return samples
 
 
@@ -94,7 +97,7 @@ def fit(samples: Sequence[Sample], seed: int, epochs: int = EPOCHS) -> Degradati
     steps = epochs * (len(samples) // BATCH)
     for step in range(steps):
         overviews, details, kinds = draw_batch(samples, order)
-        logits = network.classify(overviews, details)
+        logits = network(overviews, details)
         loss = F.cross_entropy(logits, kinds, label_smoothing=0.05)
         falling = 0.5 + 0.5 * math.cos(math.pi * step / steps)
         for group in optimizer.param_groups:
@@ -105,6 +108,12 @@ def fit(samples: Sequence[Sample], seed: int, epochs: int = EPOCHS) -> Degradati
         if step % 100 == 99:
             typer.echo(f"step {step + 1} of {steps}, loss {loss:.4f}")
     return network.eval()
+
+
+def weights_of(network: DegradationClassifier) -> dict[str, NDArray[np.float32]]:
+    """Give a network's weights as a `Recogniser` takes them."""
+    state = network.state_dict()
+    return {name: state[name].numpy() for name in SHAPES}
 
 
 def draw_batch(samples: Sequence[Sample], order: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
