@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 
-import torch
-
 from ccnet.errors import UsageError
+from ccnet.extras import require
 
 PACKAGES = (
     "ccnet-restore",
@@ -18,34 +19,62 @@ PACKAGES = (
     "numpy",
     "pyvips",
     "scikit-image",
+    "openvino",
     "onnxruntime",
 )
 """Those that results can hang on."""
 
+_GPU_FILES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd")
+"""One of which is there on Linux where PyTorch can have a GPU: NVIDIA's, Tegra's, WSL's, AMD's."""
 
-def find_device(name: str) -> torch.device:
-    """Find a device by its name; auto is the first GPU, else the CPU. Raises UsageError."""
-    there = ["cpu"]
-    if torch.backends.mps.is_available():
-        there.insert(0, "mps")
-    if torch.cuda.is_available():
-        there[:0] = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+
+def find_device(name: str) -> str:
+    """Find a device by its name, as PyTorch calls it: "cpu", "cuda:N" or "mps".
+
+    "auto" is the first GPU, else the CPU. Torch, without which there is only the CPU, is imported
+    where a GPU is asked for or there may be one. Raises `UsageError` for a device that is not
+    there, and `MissingExtraError` for a GPU without torch.
+    """
+    if name == "cpu" or (name == "auto" and not _may_have_gpu()):
+        return "cpu"
+    if name.startswith(("cuda", "mps")):
+        require("torch", f"device={name}")
+    there = [*_gpus(), "cpu"]
     if name == "auto":
-        return torch.device(there[0])
+        return there[0]
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in there:
         raise UsageError(f"device={name} is not on this machine, which has {', '.join(there)}.")
-    return torch.device(wanted)
+    return wanted
 
 
-def describe_machine(device: torch.device) -> str:
-    """Name a GPU, or a CPU with the number of threads."""
-    if device.type == "cuda":
+def _may_have_gpu() -> bool:
+    """Tell without torch, which takes seconds to import, whether it may find a GPU."""
+    if find_spec("torch") is None:
+        return False
+    return not sys.platform.startswith("linux") or any(Path(file).exists() for file in _GPU_FILES)
+
+
+def _gpus() -> list[str]:
+    if find_spec("torch") is None:
+        return []
+    import torch
+
+    cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    mps = torch.backends.mps.is_available()
+    return [*(f"cuda:{index}" for index in range(cuda)), *["mps"] * mps]
+
+
+def describe_machine(device: str) -> str:
+    """Name a GPU, or a CPU with the number of PyTorch's threads; for those who have torch."""
+    import torch
+
+    if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     name = describe_processor()
     threads = torch.get_num_threads()
     on = f"{threads} thread{'s' if threads > 1 else ''}"
-    return f"{name}, {on}" if device.type == "cpu" else f"{device.type.upper()} of {name}"
+    return f"{name}, {on}" if device == "cpu" else f"{device.upper()} of {name}"
 
 
 def describe_processor() -> str:

@@ -94,7 +94,7 @@ def load_onnx(path: Path, device: str) -> Callable[[NDArray[np.float32]], NDArra
 
     kinds = [kind for kind in vars(state).values() if isinstance(kind, type)]
     errors = tuple(kind for kind in (*kinds, ValueError, IndexError) if issubclass(kind, Exception))
-    cuda = find_device(device).type == "cuda"
+    cuda = find_device(device).startswith("cuda")
     wanted = ["CUDAExecutionProvider"] * cuda + ["CPUExecutionProvider"]
     providers = [name for name in wanted if name in onnxruntime.get_available_providers()]
     options = onnxruntime.SessionOptions()

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import torch
-
 from ccnet.errors import UsageError
 from ccnet.machine import describe_machine, list_versions
 from ccnet.placing import place_file
@@ -16,7 +14,7 @@ from ccnet.training.recipe import Recipe
 from ccnet.training.recipe_files import recipe_text
 
 
-def record_run(recipe: Recipe, device: torch.device) -> None:
+def record_run(recipe: Recipe, device: str) -> None:
     """Write `recipe.yaml`, resolved, and `versions.json` into the recipe's output folder.
 
     Makes the folder; raises `UsageError` where it cannot be made or written to.

@@ -169,13 +169,13 @@ def share_of(recipe: Recipe) -> Share:
     return share
 
 
-def device_of(recipe: Recipe) -> torch.device:
+def device_of(recipe: Recipe) -> str:
     """Find the device; raises `UsageError` where it is not there, or cannot do what is asked."""
     device = find_device(recipe.device)
-    if device.type == "cuda" and processes_here(recipe.devices) > torch.cuda.device_count():
+    if device.startswith("cuda") and processes_here(recipe.devices) > torch.cuda.device_count():
         there = torch.cuda.device_count()
         raise UsageError(f"devices={recipe.devices} are more than the {there} that are there.")
-    if recipe.precision == "16-mixed" and device.type != "cuda":
+    if recipe.precision == "16-mixed" and not device.startswith("cuda"):
         raise UsageError("precision=16-mixed needs a CUDA device; bf16-mixed runs on all.")
     return device
 

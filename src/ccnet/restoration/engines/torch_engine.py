@@ -45,7 +45,7 @@ class TorchEngine:
     """
 
     def __init__(self, network: CCNet, *, device: str = "auto", precision: str = "auto") -> None:
-        self._device = find_device(device)
+        self._device = torch.device(find_device(device))
         self._dtype = find_dtype(precision)
         constant, per_channel = _BYTES_PER_PIXEL[self._dtype]
         per_pixel = constant + per_channel * network.width
