@@ -13,6 +13,7 @@ EXTRAS = {
     "export": ("torch", "onnx", "onnxruntime"),
     "onnxruntime": ("onnxruntime",),
     "hub": ("huggingface_hub",),
+    "serve": ("fastapi", "fastapi_offline", "gradio", "multipart", "prometheus_client", "uvicorn"),
 }
 """Packages by their names in Python, by the extra of `pyproject.toml` that brings them."""
 

@@ -18,6 +18,7 @@ from ccnet.cli.export import export
 from ccnet.cli.lines import one_line
 from ccnet.cli.models import models
 from ccnet.cli.restore import restore
+from ccnet.cli.serve import serve
 from ccnet.cli.train import train
 from ccnet.errors import CCNetError, DatasetError
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help", "-h"]},
 )
-for command in (restore, degrade, train, evaluate, models, convert, export):
+for command in (restore, serve, degrade, train, evaluate, models, convert, export):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(benchmark, name="benchmark")

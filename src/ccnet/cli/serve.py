@@ -1,0 +1,131 @@
+"""`ccnet serve`: the API and the page."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Annotated
+
+import typer
+
+from ccnet.errors import UsageError
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(envvar="CCNET_HOST", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int,
+        typer.Option(envvar="CCNET_PORT", min=0, max=65_535, help="The port; 0 takes a free one."),
+    ] = 8000,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CCNET_DEVICE",
+            help="auto, which takes a GPU where there is one; cpu, cuda, cuda:N, mps. May be "
+            "repeated: each restores one picture at a time.",
+        ),
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(envvar="CCNET_PRECISION", help="As for ccnet restore.")
+    ] = "auto",
+    tile: Annotated[
+        str,
+        typer.Option(
+            envvar="CCNET_TILE",
+            help="The most pixels across and down that are restored in one go. A picture that is "
+            "not wanted any more is given up between tiles.",
+        ),
+    ] = "1024",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="CCNET_MODEL",
+            help="A file of weights to offer by its name without suffix, beside the models that "
+            "ship; may be repeated.",
+        ),
+    ] = None,
+    max_megabytes: Annotated[
+        float,
+        typer.Option(envvar="CCNET_MAX_MEGABYTES", min=0.001, help="The largest file."),
+    ] = 50,
+    max_held_megabytes: Annotated[
+        float,
+        typer.Option(
+            envvar="CCNET_MAX_HELD_MEGABYTES",
+            min=0.001,
+            help="All files that are being received or worked on, and apart from them all that "
+            "the page keeps.",
+        ),
+    ] = 500,
+    max_megapixels: Annotated[
+        float,
+        typer.Option(envvar="CCNET_MAX_MEGAPIXELS", min=0.001, help="The largest picture."),
+    ] = 25,
+    max_edge: Annotated[
+        int, typer.Option(envvar="CCNET_MAX_EDGE", min=1, help="The most pixels across and down.")
+    ] = 16_384,
+    max_waiting: Annotated[
+        int,
+        typer.Option(envvar="CCNET_MAX_WAITING", min=0, help="How many pictures may wait."),
+    ] = 16,
+    max_decodes: Annotated[
+        int,
+        typer.Option(
+            envvar="CCNET_MAX_DECODES",
+            min=1,
+            help="How many pictures are held decoded at a time: one is restored on each device, "
+            "the others are read and written meanwhile.",
+        ),
+    ] = 2,
+    max_connections: Annotated[
+        int, typer.Option(envvar="CCNET_MAX_CONNECTIONS", min=1, help="Open connections.")
+    ] = 256,
+    body_seconds: Annotated[
+        float,
+        typer.Option(
+            envvar="CCNET_BODY_SECONDS", min=0.1, help="How long a file may take to come."
+        ),
+    ] = 30,
+    request_seconds: Annotated[
+        float,
+        typer.Option(
+            envvar="CCNET_REQUEST_SECONDS",
+            min=0.1,
+            help="How long a picture may take, waiting included.",
+        ),
+    ] = 300,
+) -> None:
+    """Serve a web page and an HTTP API that restore photographs, until Ctrl-C or SIGTERM.
+
+    Every option can also be set in the environment. With CCNET_TOKEN there, requests must prove to
+    know it: as a bearer token, or in a browser as the password of any user.
+    """
+    from ccnet.serving import Settings
+    from ccnet.serving import serve as run
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("ccnet.serving").setLevel(logging.INFO)
+    settings = Settings(
+        host=host,
+        port=port,
+        devices=tuple(device or ["auto"]),
+        precision=precision,
+        tile=tile,
+        models=tuple(model or []),
+        max_megabytes=max_megabytes,
+        max_held_megabytes=max_held_megabytes,
+        max_megapixels=max_megapixels,
+        max_edge=max_edge,
+        max_waiting=max_waiting,
+        max_decodes=max_decodes,
+        max_connections=max_connections,
+        body_seconds=body_seconds,
+        request_seconds=request_seconds,
+        token=os.environ.get("CCNET_TOKEN") or None,
+    )
+    try:
+        run(settings)
+    except OSError as error:
+        raise UsageError(f"{host}:{port} cannot be listened on: {error.strerror}.") from error

@@ -1,0 +1,273 @@
+"""The API under /v1, and what tells how the server is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import PlainTextResponse, Response
+from pydantic import BaseModel, ValidationError
+from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
+
+from ccnet.images.formats import FORMATS, HEAD_BYTES, format_of
+from ccnet.serving.metrics import Metrics
+from ccnet.serving.options import Options
+from ccnet.serving.queue import Job
+from ccnet.serving.refusals import STATUSES, Refusal
+from ccnet.serving.service import Answer, RestorationService
+from ccnet.weights.registry import DEFAULTS
+
+_MEDIA_TYPES = [f"image/{name}" for name in FORMATS]
+_PICTURE = {"type": "string", "format": "binary"}
+
+
+class OfferedModel(BaseModel):
+    """A model that can be asked for by its name."""
+
+    name: str
+    task: str | None
+    default: bool
+    description: str | None
+    licence: str | None
+    parameters: int
+
+
+class ErrorFacts(BaseModel):
+    """A code that stays the same between versions, and a sentence for people."""
+
+    code: str
+    message: str
+
+
+class ErrorBody(BaseModel):
+    """What every refusal answers."""
+
+    error: ErrorFacts
+
+
+def make_router(service: RestorationService, metrics: Metrics) -> APIRouter:
+    """Make the routes of a service."""
+    router = APIRouter()
+
+    @router.post(
+        "/v1/restore",
+        summary="Restore a picture",
+        response_class=Response,
+        responses=_answers(),
+        openapi_extra={"requestBody": _request_body()},
+    )
+    async def restore(request: Request, query: Annotated[Options, Query()]) -> Response:
+        """Send a picture as the body, or as `picture` of a form, which may hold the options too.
+
+        The answer is the restored picture, of the same size, with its metadata and in the format
+        that came in, unless `format` or `Accept` ask for another.
+        """
+        data, options = await _read(request, query)
+        options = _with_accepted(options, request.headers.get("accept", "*/*"), data)
+        service.queue.check()
+        await asyncio.wrap_future(service.check(data, options))
+        answer = await _finished(service.restore(data, options), request)
+        return Response(answer.data, media_type=f"image/{answer.format}", headers=_facts(answer))
+
+    @router.get("/v1/models", summary="List the models")
+    async def models() -> list[OfferedModel]:
+        """List what may be asked for with `model`; a task means its default."""
+        return [
+            OfferedModel(
+                name=name,
+                task=model.task,
+                default=DEFAULTS.get(model.task or "") == name,
+                description=model.description,
+                licence=model.licence,
+                parameters=model.parameters,
+            )
+            for name, model in service.models.items()
+        ]
+
+    @router.get("/healthz", response_class=PlainTextResponse, summary="Whether the server lives")
+    async def healthz() -> str:
+        """Answer at once, also while all threads are at work."""
+        return "ok"
+
+    @router.get(
+        "/readyz",
+        response_class=PlainTextResponse,
+        responses=_refusals(429, 503),
+        summary="Whether a picture would be taken now",
+    )
+    async def readyz() -> str:
+        """Refuse as `/v1/restore` would: when too many pictures wait, or the server is stopping."""
+        service.queue.check()
+        return "ready"
+
+    @router.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus")
+    async def prometheus() -> Response:
+        """Give Prometheus's text format."""
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return router
+
+
+def refused(_request: Request, error: Exception) -> Response:
+    """Answer an error in the one way that all errors are answered."""
+    refusal = error if isinstance(error, Refusal) else _as_refusal(error)
+    return Response(
+        refusal.body(),
+        refusal.status,
+        {**refusal.headers, "CCNet-Code": refusal.code},
+        "application/json",
+    )
+
+
+def _as_refusal(error: Exception) -> Refusal:
+    if isinstance(error, ValueError) and hasattr(error, "errors"):
+        return _invalid(error)
+    status = getattr(error, "status_code", 500)
+    codes = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
+    if status in codes:
+        return Refusal(codes[status], f"{getattr(error, 'detail', 'This is no such request')}.")
+    return Refusal("internal_error", "Something went wrong in the server, which has noted it.")
+
+
+def _invalid(error: Any) -> Refusal:
+    """Say what is wrong with the first option that is."""
+    first = error.errors()[0]
+    name = str(first["loc"][-1] if first["loc"] else "The request")[:40]
+    known = name in Options.model_fields
+    what = first["msg"][:1].lower() + first["msg"][1:] if known else "is no option"
+    return Refusal("invalid_option", f"{name}: {what}." if known else f"{name} {what}.")
+
+
+async def _read(request: Request, query: Options) -> tuple[bytes, Options]:
+    """Read the picture and the options, of which those of a form go before those of the address."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding != "identity":
+        raise Refusal("unsupported_media_type", "Send the picture without a Content-Encoding.")
+    if media_type == "multipart/form-data":
+        return await _read_form(request, query)
+    if media_type in ("", "application/octet-stream") or media_type.startswith("image/"):
+        return await request.body(), query
+    raise Refusal(
+        "unsupported_media_type",
+        "Send a picture: as the body, with Content-Type image/..., or as multipart/form-data.",
+    )
+
+
+async def _read_form(request: Request, query: Options) -> tuple[bytes, Options]:
+    options: dict[str, object] = query.model_dump(exclude_unset=True)
+    data = None
+    async with request.form(max_files=1, max_fields=len(Options.model_fields)) as form:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                data = await value.read() if name == "picture" else data
+            else:
+                options[name] = value
+    if data is None:
+        raise Refusal("bad_request", "The form holds no file called picture.")
+    try:
+        return data, Options.model_validate(options)
+    except ValidationError as error:
+        raise _invalid(error) from error
+
+
+def _with_accepted(options: Options, accept: str, data: bytes) -> Options:
+    """Choose the format that Accept asks for, unless one is named or it takes the picture's own.
+
+    Formats are taken in the order of the header; weights only count where they are 0.
+    """
+    if options.format is not None:
+        return options
+    ranges = [part.replace(" ", "").lower().partition(";") for part in accept.split(",")]
+    taken = [name for name, _, weight in ranges if weight.rstrip("0") not in ("q=", "q=0.")]
+    own = format_of(data[:HEAD_BYTES])
+    if own is None or {"*/*", "image/*", f"image/{own}", ""} & set(taken):
+        return options
+    for name in taken:
+        if name in _MEDIA_TYPES:
+            return options.model_copy(update={"format": name.removeprefix("image/")})
+    raise Refusal("not_acceptable", f"Answers are {', '.join(_MEDIA_TYPES)}; accept one of these.")
+
+
+async def _finished(job: Job[Answer], request: Request) -> Answer:
+    """Wait for a job, and stop it when its time is over or its client has gone."""
+    done = asyncio.wrap_future(job.future)
+    gone = asyncio.create_task(_gone(request))
+    try:
+        await asyncio.wait({done, gone}, timeout=job.seconds_left, return_when="FIRST_COMPLETED")
+        if done.done():
+            return done.result()
+        if gone.done():
+            raise ClientDisconnect
+        raise Refusal("too_slow", "The picture took longer than a request may; send a smaller one.")
+    finally:
+        job.cancel()
+        done.cancel()
+        gone.cancel()
+
+
+async def _gone(request: Request) -> None:
+    """Return when the client has closed its connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _facts(answer: Answer) -> dict[str, str]:
+    """Tell in headers what was done."""
+    suffix = FORMATS[answer.format].suffixes[0]
+    timing = (f"{stage};dur={taken * 1000:.0f}" for stage, taken in answer.seconds.items())
+    return {
+        "Content-Disposition": f'inline; filename="restored{suffix}"',
+        "CCNet-Recognised": answer.kind or "none",
+        "CCNet-Model": answer.model or "none",
+        "CCNet-Seconds": f"{sum(answer.seconds.values()):.3f}",
+        "Server-Timing": ", ".join(timing),
+    }
+
+
+def _answers() -> dict[int | str, dict[str, Any]]:
+    """Describe what /v1/restore answers."""
+    headers = {
+        "CCNet-Recognised": "What the picture was taken for: clear, haze, blur or snow; none if "
+        "a task or model was asked for.",
+        "CCNet-Model": "The model that restored it; none for a clear picture.",
+        "CCNet-Seconds": "How long it took, waiting included.",
+        "Server-Timing": "How long each stage took, in milliseconds.",
+    }
+    picture = {
+        "description": "The restored picture.",
+        "content": {name: {"schema": _PICTURE} for name in _MEDIA_TYPES},
+        "headers": {
+            name: {"description": what, "schema": {"type": "string"}}
+            for name, what in headers.items()
+        },
+    }
+    return {200: picture, **_refusals(400, 401, 406, 408, 413, 415, 422, 429, 503, 504)}
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe refusals by their codes."""
+    return {
+        status: {
+            "model": ErrorBody,
+            "description": " or ".join(code for code, its in STATUSES.items() if its == status),
+        }
+        for status in statuses
+    }
+
+
+def _request_body() -> Mapping[str, Any]:
+    fields = Options.model_json_schema()["properties"]
+    form = {
+        "type": "object",
+        "required": ["picture"],
+        "properties": {"picture": _PICTURE, **fields},
+        "additionalProperties": False,
+    }
+    content: dict[str, Any] = {name: {"schema": _PICTURE} for name in _MEDIA_TYPES}
+    content["application/octet-stream"] = {"schema": _PICTURE}
+    content["multipart/form-data"] = {"schema": form}
+    return {"required": True, "content": content}

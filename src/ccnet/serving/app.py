@@ -1,0 +1,46 @@
+"""The whole server as one ASGI application."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+
+import ccnet
+from ccnet.serving.api import make_router, refused
+from ccnet.serving.limits import Gate
+from ccnet.serving.metrics import Metrics
+from ccnet.serving.page import mount_page
+from ccnet.serving.refusals import Refusal
+from ccnet.serving.service import RestorationService
+from ccnet.serving.settings import Settings
+
+
+def make_app(settings: Settings, folder: Path) -> tuple[Gate, RestorationService]:
+    """Make the API and the page, with the models loaded.
+
+    Args:
+        settings: What bounds them.
+        folder: Where the page may keep files.
+
+    Returns:
+        The ASGI application, and the service behind it.
+
+    Raises:
+        CCNetError: A model, device or engine that the settings name is not there.
+    """
+    metrics = Metrics()
+    service = RestorationService(settings, metrics)
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="ccnet",
+        version=ccnet.__version__,
+        description="Restores hazy, blurry and snowy photographs.",
+    )
+    for error in (Refusal, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(error, refused)
+    app.include_router(make_router(service, metrics))
+    mount_page(app, service, folder)
+    return Gate(app, settings, metrics, folder), service

@@ -1,0 +1,302 @@
+"""The page for people, in Gradio."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import zipfile
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio
+import numpy as np
+from fastapi import FastAPI
+from gradio.data_classes import FileData, ListFiles
+from PIL import Image
+
+from ccnet.images import Picture
+from ccnet.images.colour import as_srgb
+from ccnet.images.formats import FORMATS
+from ccnet.serving.options import Options
+from ccnet.serving.queue import StoppedError
+from ccnet.serving.refusals import Refusal
+from ccnet.serving.service import Answer, RestorationService
+
+EXAMPLES = Path(__file__).parent / "examples"
+
+_TASKS = {"Recognise it": "auto", "Haze": "dehaze", "Motion blur": "deblur", "Snow": "desnow"}
+_KEPT_SECONDS = 600
+_PREVIEW = 2048  # pixels of the longer side, as far as one can zoom
+_MOST_PICTURES = 20
+_SUFFIXES = [suffix for held in FORMATS.values() for suffix in held.suffixes]
+_CSS = """
+.gradio-container { max-width: 1100px !important; margin: 0 auto !important; }
+#title h1 { font-size: 1.9rem; margin-bottom: 0.1rem; }
+#examples .gallery-item img, #examples img { width: 96px; height: 72px; object-fit: cover; }
+footer { display: none !important; }
+"""
+
+class _Uploaded:
+    """Takes files only that were uploaded here: Gradio would fetch any address that is sent."""
+
+    async def async_move_resource_to_block_cache(self, file: str | Path | None) -> str | None:
+        if file is not None and "://" in str(file):
+            raise gradio.Error("Upload the picture itself.", print_exception=False)
+        path: str | None = await super().async_move_resource_to_block_cache(file)  # type: ignore[misc]
+        return path
+
+class PictureUpload(_Uploaded, gradio.Image):  # type: ignore[misc]
+    """A picture's file as it was uploaded: Gradio would decode it itself, without our bounds."""
+
+    is_template = True
+
+    def preprocess(self, payload: FileData | None) -> tuple[str, str] | None:
+        """Give the path and the name of a file."""
+        return None if payload is None else _named(payload)
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
+    from gradio.blocks import Block
+
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+class PicturesUpload(_Uploaded, gradio.File):  # type: ignore[misc]
+    """Several such files."""
+
+    is_template = True
+
+    def preprocess(self, payload: ListFiles | None) -> list[tuple[str, str]]:
+        """Give the paths and names of files."""
+        return [] if payload is None else [_named(file) for file in payload]
+    from collections.abc import Callable, Sequence
+    from typing import TYPE_CHECKING, Any, Literal
+
+    from gradio.blocks import Block
+
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+def mount_page(app: FastAPI, service: RestorationService, folder: Path) -> None:
+    """Put the page at / of an application; its files are in `folder` for ten minutes at most."""
+    gradio.mount_gradio_app(
+        app,
+        _page(service, folder),
+        "/",
+        theme=gradio.themes.Soft(primary_hue="blue", font=["system-ui", "sans-serif"]),
+        css=_CSS,
+        footer_links=[],
+        run_history=False,
+        ssr_mode=False,
+        max_file_size=service.settings.max_bytes,
+        show_error=True,
+    )
+
+def _page(service: RestorationService, folder: Path) -> gradio.Blocks:
+    with gradio.Blocks(
+        title="Restore photographs",
+        analytics_enabled=False,
+        delete_cache=(60, _KEPT_SECONDS),
+    ) as page:
+        gradio.Markdown(
+            "# Restore a photograph\nTakes away haze, motion blur and snow.", elem_id="title"
+        )
+        with gradio.Tab("One picture"):
+            _one_picture(service, folder)
+        with gradio.Tab("Several pictures"):
+            _several_pictures(service, folder)
+        bounds = service.settings
+        gradio.Markdown(
+            f"JPEG, PNG, WebP, TIFF or AVIF, up to {bounds.max_megapixels:g} megapixels and "
+            f"{bounds.max_megabytes:g} MB. The server forgets your pictures after ten minutes. "
+            "Programs use [the API](docs)."
+        )
+    page.queue(default_concurrency_limit=bounds.max_waiting, max_size=None)
+    return page
+
+def _one_picture(service: RestorationService, folder: Path) -> None:
+    with gradio.Row():
+        with gradio.Column():
+            upload = PictureUpload(
+                type="filepath",
+                image_mode=None,
+                sources=["upload", "clipboard", "webcam"],
+                label="Your picture",
+                height=320,
+                elem_id="upload",
+            )
+            task, strength = _choices()
+            button = gradio.Button("Restore", variant="primary", size="lg", elem_id="restore")
+        with gradio.Column():
+            slider = gradio.ImageSlider(
+                type="filepath",
+                label="Before and after",
+                interactive=False,
+                elem_id="result",
+                max_height=520,
+                buttons=["fullscreen"],
+            )
+            told = gradio.Markdown(elem_id="told")
+            download = gradio.DownloadButton("Download", interactive=False, elem_id="download")
+
+    async def restore(
+        file: tuple[str, str] | None,
+        task: str,
+        strength: float,
+        progress: gradio.Progress = gradio.Progress(),  # noqa: B008
+    ) -> AsyncIterator[Any]:
+        if file is None:
+            raise gradio.Error("Choose a picture first.", print_exception=False)
+        answer = None
+        async for share, answer in _restored(service, file, task, strength):  # noqa: B007
+            progress(share, desc="Restoring")
+            yield gradio.skip(), gradio.skip(), gradio.skip()
+        if answer is not None:
+            before, after, result = await asyncio.to_thread(_written, answer, file[1], folder)
+            button = gradio.DownloadButton(f"Download {result.name}", result, interactive=True)
+            yield (before, after), _told(answer), button
+
+    outputs = [slider, told, download]
+    inputs = [upload, task, strength]
+    button.click(restore, inputs, outputs, api_visibility="private", show_progress_on=slider)
+    examples = gradio.Examples(
+        [str(path) for path in sorted(EXAMPLES.glob("*.jpg"))],
+        upload,
+        label="Or try one of these",
+        elem_id="examples",
+        api_visibility="private",
+    )
+    examples.load_input_event.then(
+        restore, inputs, outputs, api_visibility="private", show_progress_on=slider
+    )
+
+def _several_pictures(service: RestorationService, folder: Path) -> None:
+    with gradio.Row():
+        with gradio.Column():
+            uploads = PicturesUpload(
+                file_count="multiple",
+                file_types=_SUFFIXES,
+                label=f"Up to {_MOST_PICTURES} pictures",
+                elem_id="uploads",
+            )
+            task, strength = _choices()
+            button = gradio.Button("Restore all", variant="primary", size="lg", elem_id="all")
+        with gradio.Column():
+            report = gradio.Textbox(label="Done", lines=8, interactive=False, elem_id="report")
+            download = gradio.DownloadButton(
+                "Download all as a zip", interactive=False, elem_id="zip"
+            )
+
+    async def restore(
+        files: Sequence[tuple[str, str]],
+        task: str,
+        strength: float,
+        progress: gradio.Progress = gradio.Progress(),  # noqa: B008
+    ) -> AsyncIterator[Any]:
+        if not 0 < len(files) <= _MOST_PICTURES:
+            sentence = f"Choose from 1 to {_MOST_PICTURES} pictures."
+            raise gradio.Error(sentence, print_exception=False)
+        result = _new_folder(folder) / "restored.zip"
+        lines: list[str] = []
+        with zipfile.ZipFile(result, "w", zipfile.ZIP_STORED) as archive:
+            for done, file in enumerate(files):
+                try:
+                    pieces = _restored(service, file, task, strength)
+                    async for share, answer in pieces:  # noqa: B007
+                        progress((done + share) / len(files), desc=f"{done + 1} of {len(files)}")
+                        yield gradio.skip(), gradio.skip()
+                except gradio.Error as error:
+                    lines.append(f"{file[1]}: {error.message}")
+                else:
+                    assert answer is not None
+                    name = f"{done + 1:02}-{_result_name(file[1], answer)}"
+                    archive.writestr(name, answer.data)
+                    lines.append(f"{file[1]}: {_told(answer)}")
+                yield "\n".join(lines), gradio.skip()
+        button = gradio.DownloadButton(value=result, interactive=True)
+        yield "\n".join(lines), button
+
+    outputs = [report, download]
+    inputs = [uploads, task, strength]
+    button.click(restore, inputs, outputs, api_visibility="private", show_progress_on=report)
+
+def _choices() -> tuple[gradio.Radio, gradio.Slider]:
+    task = gradio.Radio(list(_TASKS.items()), value="auto", label="What is wrong with it?")
+    strength = gradio.Slider(0, 100, 100, step=5, label="Strength in percent")
+    return task, strength
+
+async def _restored(
+    service: RestorationService, file: tuple[str, str], task: str, strength: float
+) -> AsyncIterator[tuple[float, Answer | None]]:
+    """Restore an uploaded file; gives the share done now and then, and at the end the answer.
+
+    Ends early, and stops the work, when the page is closed. What is refused becomes an error that
+    the page shows.
+    """
+    job = None
+    try:
+        data = await asyncio.to_thread(Path(file[0]).read_bytes)
+        options = Options(task=task, strength=strength / 100)  # type: ignore[arg-type]
+        await asyncio.wrap_future(service.check(data, options))
+        job = service.restore(data, options)
+        del data
+        done = asyncio.wrap_future(job.future)
+        while not done.done():
+            await asyncio.wait({done}, timeout=min(0.3, job.seconds_left + 0.01))
+            if not done.done() and job.seconds_left == 0:
+                raise StoppedError
+            yield job.share, None
+        yield 1.0, done.result()
+    except Refusal as refusal:
+        raise gradio.Error(str(refusal), duration=None, print_exception=False) from refusal
+    except FileNotFoundError as error:
+        sentence = "The server has forgotten this picture; choose it again."
+        raise gradio.Error(sentence, duration=None, print_exception=False) from error
+    except StoppedError as error:
+        sentence = "The picture took too long; try a smaller one."
+        raise gradio.Error(sentence, duration=None, print_exception=False) from error
+    finally:
+        if job is not None:
+            job.cancel()
+
+def _written(answer: Answer, name: str, folder: Path) -> tuple[Path, Path, Path]:
+    """Write what the page shows, reduced, and the result for downloading."""
+    place = _new_folder(folder)
+    result = place / _result_name(name, answer)
+    result.write_bytes(answer.data)
+    before, after = place / "before.jpg", place / "after.jpg"
+    for picture, path in ((answer.before, before), (answer.after, after)):
+        _preview(picture).save(path, quality=92, subsampling=0)
+    return before, after, result
+
+def _preview(picture: Picture) -> Image.Image:
+    """Give a picture in sRGB and 8 bits, small enough for a phone."""
+    pixels = as_srgb(picture).pixels
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    image = Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
+    image.thumbnail((_PREVIEW, _PREVIEW), Image.Resampling.LANCZOS)
+    return image.convert("RGB")
+
+def _told(answer: Answer) -> str:
+    seconds = f"{sum(answer.seconds.values()):.1f} s"
+    if answer.model is None:
+        return f"The picture looks clear, and was left as it is ({seconds})."
+    found = f"Taken for a picture with {answer.kind}, and restored" if answer.kind else "Restored"
+    return f"{found} with {answer.model} in {seconds}."
+
+def _result_name(name: str, answer: Answer) -> str:
+    """Name a result like `ccnet restore` does, with nothing in it that means more than letters."""
+    stem = "".join(letter for letter in Path(name).stem if letter.isalnum() or letter in "-_ ")
+    return f"{stem[:80].strip() or 'picture'}-restored{FORMATS[answer.format].suffixes[0]}"
+
+def _new_folder(parent: Path) -> Path:
+    folder = parent / secrets.token_hex(16)
+    folder.mkdir()
+    return folder
+
+def _named(file: FileData) -> tuple[str, str]:
+    return file.path, file.orig_name or Path(file.path).name

@@ -1,0 +1,148 @@
+"""Running the server: listening, slow heads of requests, and stopping in good order."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from ccnet.serving.settings import Settings
+
+if TYPE_CHECKING:
+    from ccnet.serving.service import RestorationService
+
+_HEAD_SECONDS = 10.0
+_LAST_BYTES_SECONDS = 1.0
+_PREFIX = "ccnet-serve-"
+
+_log = logging.getLogger("ccnet.serving")
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal asks to stop; what runs then is finished, and what is new refused.
+
+    Raises:
+        CCNetError: A model, device or engine that the settings name is not there.
+        OSError: The address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    address = (settings.host, settings.port)
+    with socket.create_server(address, family=family) as listening, page_folder() as folder:
+        # Gradio reads these when it is imported.
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+        from ccnet.serving.app import make_app
+
+        app, service = make_app(settings, folder)
+        config = uvicorn.Config(
+            app,
+            http=_Protocol,
+            ws="none",
+            access_log=False,
+            server_header=False,
+            log_config=None,
+            limit_concurrency=settings.max_connections,
+            timeout_graceful_shutdown=round(settings.request_seconds),
+        )
+        host, port = listening.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        _log.warning("Serving on http://%s:%s", shown, port)
+        # Uvicorn raises the signal again when all is done, which would skip what follows here.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        with suppress(KeyboardInterrupt):
+            _Server(config, service).run([listening])
+
+
+class _Protocol(H11Protocol):
+    """HTTP/1.1 that closes connections on which the head of a request is late."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._forget_head()
+        elif self._late is None:
+            self._late = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+
+    def _forget_head(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+class _Server(uvicorn.Server):
+    """A server that stops when its pictures are done, for pages hold connections without end."""
+
+    def __init__(self, config: uvicorn.Config, service: RestorationService) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        ending = asyncio.create_task(self._end_streams())
+        await super().shutdown(sockets)
+        ending.cancel()
+
+    async def _end_streams(self) -> None:
+        seconds = self._service.settings.request_seconds
+        await asyncio.to_thread(self._service.queue.close, seconds)
+        await asyncio.sleep(_LAST_BYTES_SECONDS)
+        self.force_exit = True
+
+
+@contextmanager
+def page_folder() -> Iterator[Path]:
+    """Make a private folder for the page's files, and remove it and those of killed servers.
+
+    A server holds a lock on its folder, which the system lets go when the process is killed.
+    """
+    parent = Path(tempfile.gettempdir())
+    for folder in parent.glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if folder.stat().st_uid == os.getuid() and (lock := _lock(folder)) is not None:
+                shutil.rmtree(folder)
+                os.close(lock)
+    lock = None
+    while lock is None:  # another server that is starting may take the folder for a killed one's
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        lock = _lock(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder for this process; None where another one has it."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor

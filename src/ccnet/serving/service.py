@@ -1,0 +1,195 @@
+"""Pictures restored on demand: checked at once, then in turn, within the bounds of `Settings`."""
+
+from __future__ import annotations
+
+import copy
+import queue
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ccnet.errors import CCNetError, PictureError, UsageError
+from ccnet.images import Picture, encode_picture, picture_size, read_picture
+from ccnet.images.formats import HEAD_BYTES, format_of
+from ccnet.recognition import CLEAR, TASKS
+from ccnet.recognition.recogniser import shipped_recogniser
+from ccnet.recognition.views import views_of_picture
+from ccnet.restoration import Restorer
+from ccnet.serving.metrics import Metrics
+from ccnet.serving.options import Options
+from ccnet.serving.queue import Job, JobQueue
+from ccnet.serving.refusals import Refusal
+from ccnet.serving.settings import Settings
+from ccnet.weights import Model, list_models
+from ccnet.weights.model import read_model
+from ccnet.weights.registry import DEFAULTS, find_weights
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A restored picture.
+
+    Attributes:
+        data: The picture, encoded.
+        format: How, as `ccnet.images` calls it.
+        kind: What it was taken for, or None where a task or model was asked for.
+        model: The model that restored it, or None for a clear picture.
+        seconds: What each stage took.
+        before: The decoded picture.
+        after: The same, restored.
+    """
+
+    data: bytes
+    format: str
+    kind: str | None
+    model: str | None
+    seconds: dict[str, float]
+    before: Picture = field(repr=False)
+    after: Picture = field(repr=False)
+
+
+class RestorationService:
+    """Restores pictures in threads of its own, each device one at a time.
+
+    Raises `CCNetError` where a model, device or engine that the settings name is not there.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self.settings = settings
+        self._sources, self.models = _offered(settings.models)
+        self._metrics = metrics
+        self._idle: queue.SimpleQueue[dict[str, Restorer]] = queue.SimpleQueue()
+        for device in settings.devices:
+            self._idle.put(self._restorers(device))
+        shipped_recogniser()  # now, so that a broken one is told at the start
+        threads = max(settings.max_decodes, len(settings.devices))
+        self.queue = JobQueue(threads, settings.max_waiting)
+        self._checks = ThreadPoolExecutor(settings.max_decodes, "ccnet-check")
+        metrics.watch(self.queue)
+
+    def check(self, data: bytes, options: Options) -> Future[None]:
+        """Look at a picture's header and what is asked for; the future may raise `Refusal`."""
+        return self._checks.submit(self._check, data, options)
+
+    def restore(self, data: bytes, options: Options) -> Job[Answer]:
+        """Restore a checked picture when its turn comes; raises `Refusal` where too many wait."""
+
+        def work(job: Job[Answer]) -> Answer:
+            return self._restore(data, options, job)
+
+        return self.queue.add(work, self.settings.request_seconds)
+
+    def _restorers(self, device: str) -> dict[str, Restorer]:
+        return {
+            name: Restorer(
+                source,
+                device=device,
+                precision=self.settings.precision,
+                tile=self.settings.tile,
+            )
+            for name, source in self._sources.items()
+        }
+
+    def _check(self, data: bytes, options: Options) -> None:
+        self._model_of(options)
+        if not data:
+            raise Refusal("bad_request", "The request holds no picture.")
+        with _told_as("damaged_picture" if format_of(data[:HEAD_BYTES]) else "unsupported_picture"):
+            width, height = picture_size(data)
+        bounds = self.settings
+        if width * height > bounds.max_pixels or max(width, height) > bounds.max_edge:
+            raise Refusal(
+                "picture_too_large",
+                f"The picture is {width} by {height} pixels; at most {bounds.max_megapixels:g} "
+                f"megapixels are taken, and {bounds.max_edge} across and down.",
+            )
+
+    def _restore(self, data: bytes, options: Options, job: Job[Answer]) -> Answer:
+        seconds = {"wait": time.monotonic() - job.arrived}
+        with _timed(seconds, "decode"), _told_as("damaged_picture"):
+            before = read_picture(data, max_pixels=self.settings.max_pixels)
+        job.tell(0.0)
+        model = self._model_of(options)
+        kind = None
+        if model is None:
+            with _timed(seconds, "recognise"):
+                kind = shipped_recogniser().recognise(views_of_picture(before))
+            model = None if kind == CLEAR else DEFAULTS[TASKS[kind]]
+        after = before
+        if model is not None:
+            after = self._with_model(model, before, options.strength, job, seconds)
+        format = options.format or before.format  # noqa: A001
+        if after is not before or format != before.format or options.quality is not None:
+            with _timed(seconds, "encode"), _told_as("invalid_option"):
+                data = encode_picture(after, format, options.quality)
+        height, width, _ = before.pixels.shape
+        self._metrics.restored(kind, model, width * height, seconds)
+        return Answer(data, format, kind, model, seconds, before, after)
+
+    def _with_model(
+        self,
+        model: str,
+        picture: Picture,
+        strength: float,
+        job: Job[Answer],
+        seconds: dict[str, float],
+    ) -> Picture:
+        with _timed(seconds, "device"):
+            restorers = self._idle_device(job)
+        try:
+            with _timed(seconds, "restore"):
+                restorer = copy.copy(restorers[model])  # which shares the network
+                restorer.strength = strength
+                return restorer.restore_picture(picture, progress=job.tell)
+        finally:
+            self._idle.put(restorers)
+
+    def _idle_device(self, job: Job[Answer]) -> dict[str, Restorer]:
+        while True:
+            try:
+                return self._idle.get(timeout=0.5)
+            except queue.Empty:
+                job.tell(0.0)
+
+    def _model_of(self, options: Options) -> str | None:
+        """Name the model that is asked for, or None where that is left to recognition."""
+        if options.model is not None and options.model not in self.models:
+            known = ", ".join(self.models)
+            raise Refusal("invalid_option", f"model must be one of {known}.")
+        return options.model or DEFAULTS.get(options.task)
+
+
+def _offered(names: tuple[str, ...]) -> tuple[dict[str, str], dict[str, Model]]:
+    """Give what `Restorer` takes and what is known of each model that is offered, by its name.
+
+    They are those that ship, and those that the operator names, whose files are called by stem.
+    """
+    models = {model.name: model for model in list_models() if isinstance(model.file, Path)}
+    sources = {name: name for name in models}
+    for source in names:
+        path = find_weights(source)
+        models[path.stem] = read_model(path, path.stem)
+        sources[path.stem] = source
+    return sources, models
+
+
+@contextmanager
+def _told_as(code: str) -> Iterator[None]:
+    """Refuse with a code what cannot be read or written."""
+    try:
+        yield
+    except (PictureError, UsageError) as error:
+        message = str(error).replace("The picture given as bytes", "The picture")
+        raise Refusal(code, message) from error
+    except CCNetError as error:
+        raise Refusal("internal_error", str(error)) from error
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    began = time.monotonic()
+    yield
+    seconds[stage] = time.monotonic() - began

@@ -1,0 +1,64 @@
+"""What bounds a server, and what it restores with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to serve. `ccnet serve` reads each from an option or the environment.
+
+    Attributes:
+        host: The address to listen on.
+        port: The port to listen on; 0 takes a free one.
+        devices: Where to restore, each one picture at a time; see `ccnet.Restorer`.
+        engine: What runs the networks; see `ccnet.Restorer`.
+        precision: What they compute in; see `ccnet.Restorer`.
+        tile: The most pixels across and down that are restored in one go, which cannot be stopped.
+        models: Models to offer beside those that ship; requests name a file by its stem.
+        max_megabytes: The largest body of a request to the API, and the largest file on the page.
+        max_held_megabytes: All bodies that are being received or worked on, and apart from them
+            all files of the page.
+        max_megapixels: The largest picture.
+        max_edge: The most pixels across and down.
+        max_waiting: How many pictures may wait for their turn.
+        max_decodes: How many pictures are decoded, restored or encoded at a time.
+        max_connections: How many connections may be open.
+        body_seconds: How long a request's body may take to arrive.
+        request_seconds: How long a picture may take from its arrival on.
+        token: What requests must prove to know, if anything.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    devices: tuple[str, ...] = ("auto",)
+    engine: str = "auto"
+    precision: str = "auto"
+    tile: str = "1024"
+    models: tuple[str, ...] = ()
+    max_megabytes: float = 50
+    max_held_megabytes: float = 500
+    max_megapixels: float = 25
+    max_edge: int = 16_384
+    max_waiting: int = 16
+    max_decodes: int = 2
+    max_connections: int = 256
+    body_seconds: float = 30
+    request_seconds: float = 300
+    token: str | None = field(default=None, repr=False)
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest body in bytes."""
+        return round(self.max_megabytes * 1e6)
+
+    @property
+    def max_held_bytes(self) -> int:
+        """The most bytes of all bodies together."""
+        return round(self.max_held_megabytes * 1e6)
+
+    @property
+    def max_pixels(self) -> int:
+        """The most pixels of a picture."""
+        return round(self.max_megapixels * 1e6)
