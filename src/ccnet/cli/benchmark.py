@@ -61,6 +61,10 @@ def quality(
     Prints PSNR and SSIM beside those of classical filters, and writes them with all pictures'
     numbers and sheets to look at. Exits with 1 if photographs could not be measured.
     """
+    from ccnet.extras import require
+
+    require("evaluate", "Measuring")
+
     from ccnet.datasets.photographs import photographs_to_measure
     from ccnet.evaluation.conditions import KINDS
     from ccnet.evaluation.quality import measure_quality
