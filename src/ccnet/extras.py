@@ -13,7 +13,15 @@ EXTRAS = {
     "export": ("torch", "onnx", "onnxruntime"),
     "onnxruntime": ("onnxruntime",),
     "hub": ("huggingface_hub",),
-    "serve": ("fastapi", "fastapi_offline", "gradio", "multipart", "prometheus_client", "uvicorn"),
+    "serve": (
+        "fastapi",
+        "fastapi_offline",
+        "gradio",
+        "multipart",
+        "PIL",
+        "prometheus_client",
+        "uvicorn",
+    ),
 }
 """Packages by their names in Python, by the extra of `pyproject.toml` that brings them."""
 
