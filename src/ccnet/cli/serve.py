@@ -82,7 +82,7 @@ def serve(
     max_connections: Annotated[
         int, typer.Option(envvar="CCNET_MAX_CONNECTIONS", min=1, help="Open connections.")
     ] = 256,
-    body_seconds: Annotated[
+    arrival_seconds: Annotated[
         float,
         typer.Option(
             envvar="CCNET_BODY_SECONDS", min=0.1, help="How long a file may take to come."
@@ -121,7 +121,7 @@ def serve(
         max_waiting=max_waiting,
         max_decodes=max_decodes,
         max_connections=max_connections,
-        body_seconds=body_seconds,
+        arrival_seconds=arrival_seconds,
         request_seconds=request_seconds,
         token=os.environ.get("CCNET_TOKEN") or None,
     )

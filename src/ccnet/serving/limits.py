@@ -35,7 +35,7 @@ _UPLOAD = "/gradio_api/upload"
 # What the page needs of Gradio, which offers far more.
 _PAGE = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json)|/(assets|static|static-offline-docs)/.+"
-    r"|/gradio_api/(upload|upload_progress|queue/(join|data)|cancel|reset|startup-events|info"
+    r"|/gradio_api/(upload|upload_progress|queue/(join|data)|run/predict|cancel|reset|startup-events|info"
     r"|heartbeat/\w+|file=.+)"
 )
 _OPEN = ("/healthz", "/readyz")
@@ -86,7 +86,7 @@ class Gate:
             return
         began = time.monotonic()
         answer = _Answer(scope["path"], send)
-        body = _Body(self, receive, began + self._settings.body_seconds)
+        body = _Body(self, receive, began + self._settings.arrival_seconds)
         try:
             self._check_head(scope, body)
             with suppress(_Refused):

@@ -12,7 +12,6 @@ from typing import Any
 import gradio
 import numpy as np
 from fastapi import FastAPI
-from gradio.data_classes import FileData, ListFiles
 from PIL import Image
 
 from ccnet.images import Picture
@@ -22,6 +21,7 @@ from ccnet.serving.options import Options
 from ccnet.serving.queue import StoppedError
 from ccnet.serving.refusals import Refusal
 from ccnet.serving.service import Answer, RestorationService
+from ccnet.serving.uploads import PicturesUpload, PictureUpload, Upload
 
 EXAMPLES = Path(__file__).parent / "examples"
 
@@ -31,41 +31,11 @@ _PREVIEW = 2048  # pixels of the longer side, as far as one can zoom
 _MOST_PICTURES = 20
 _SUFFIXES = [suffix for held in FORMATS.values() for suffix in held.suffixes]
 _CSS = """
-.gradio-container { max-width: 1100px !important; margin: 0 auto !important; }
+.gradio-container { max-width: 1100px !important; width: 100% !important; margin: auto !important; }
+#examples img { width: 100% !important; height: 100% !important; object-fit: cover !important; }
 #title h1 { font-size: 1.9rem; margin-bottom: 0.1rem; }
-#examples .gallery-item img, #examples img { width: 96px; height: 72px; object-fit: cover; }
 footer { display: none !important; }
 """
-
-
-class _Uploaded:
-    """Takes files only that were uploaded here: Gradio would fetch any address that is sent."""
-
-    async def async_move_resource_to_block_cache(self, file: str | Path | None) -> str | None:
-        if file is not None and "://" in str(file):
-            raise gradio.Error("Upload the picture itself.", print_exception=False)
-        path: str | None = await super().async_move_resource_to_block_cache(file)  # type: ignore[misc]
-        return path
-
-
-class PictureUpload(_Uploaded, gradio.Image):  # type: ignore[misc]
-    """A picture's file as it was uploaded: Gradio would decode it itself, without our bounds."""
-
-    is_template = True
-
-    def preprocess(self, payload: FileData | None) -> tuple[str, str] | None:
-        """Give the path and the name of a file."""
-        return None if payload is None else _named(payload)
-
-
-class PicturesUpload(_Uploaded, gradio.File):  # type: ignore[misc]
-    """Several such files."""
-
-    is_template = True
-
-    def preprocess(self, payload: ListFiles | None) -> list[tuple[str, str]]:
-        """Give the paths and names of files."""
-        return [] if payload is None else [_named(file) for file in payload]
 
 
 def mount_page(app: FastAPI, service: RestorationService, folder: Path) -> None:
@@ -103,7 +73,7 @@ def _page(service: RestorationService, folder: Path) -> gradio.Blocks:
             f"{bounds.max_megabytes:g} MB. The server forgets your pictures after ten minutes. "
             "Programs use [the API](docs)."
         )
-    page.queue(default_concurrency_limit=bounds.max_waiting, max_size=None)
+    page.queue(default_concurrency_limit=None, api_open=False)
     return page
 
 
@@ -115,8 +85,15 @@ def _one_picture(service: RestorationService, folder: Path) -> None:
                 image_mode=None,
                 sources=["upload", "clipboard", "webcam"],
                 label="Your picture",
-                height=320,
+                height=280,
                 elem_id="upload",
+            )
+            examples = gradio.Examples(
+                [str(path) for path in sorted(EXAMPLES.glob("*.jpg"))],
+                upload,
+                label="Or try one of these",
+                elem_id="examples",
+                api_visibility="private",
             )
             task, strength = _choices()
             button = gradio.Button("Restore", variant="primary", size="lg", elem_id="restore")
@@ -130,10 +107,12 @@ def _one_picture(service: RestorationService, folder: Path) -> None:
                 buttons=["fullscreen"],
             )
             told = gradio.Markdown(elem_id="told")
-            download = gradio.DownloadButton("Download", interactive=False, elem_id="download")
+            download = gradio.DownloadButton(
+                "Download", variant="primary", size="lg", visible=False, elem_id="download"
+            )
 
     async def restore(
-        file: tuple[str, str] | None,
+        file: Upload | None,
         task: str,
         strength: float,
         progress: gradio.Progress = gradio.Progress(),  # noqa: B008
@@ -145,20 +124,13 @@ def _one_picture(service: RestorationService, folder: Path) -> None:
             progress(share, desc="Restoring")
             yield gradio.skip(), gradio.skip(), gradio.skip()
         if answer is not None:
-            before, after, result = await asyncio.to_thread(_written, answer, file[1], folder)
-            button = gradio.DownloadButton(f"Download {result.name}", result, interactive=True)
+            before, after, result = await asyncio.to_thread(_written, answer, file.name, folder)
+            button = gradio.DownloadButton(f"Download {result.name}", result, visible=True)
             yield (before, after), _told(answer), button
 
     outputs = [slider, told, download]
     inputs = [upload, task, strength]
     button.click(restore, inputs, outputs, api_visibility="private", show_progress_on=slider)
-    examples = gradio.Examples(
-        [str(path) for path in sorted(EXAMPLES.glob("*.jpg"))],
-        upload,
-        label="Or try one of these",
-        elem_id="examples",
-        api_visibility="private",
-    )
     examples.load_input_event.then(
         restore, inputs, outputs, api_visibility="private", show_progress_on=slider
     )
@@ -178,11 +150,11 @@ def _several_pictures(service: RestorationService, folder: Path) -> None:
         with gradio.Column():
             report = gradio.Textbox(label="Done", lines=8, interactive=False, elem_id="report")
             download = gradio.DownloadButton(
-                "Download all as a zip", interactive=False, elem_id="zip"
+                "Download all as a zip", variant="primary", size="lg", visible=False, elem_id="zip"
             )
 
     async def restore(
-        files: Sequence[tuple[str, str]],
+        files: Sequence[Upload],
         task: str,
         strength: float,
         progress: gradio.Progress = gradio.Progress(),  # noqa: B008
@@ -200,14 +172,14 @@ def _several_pictures(service: RestorationService, folder: Path) -> None:
                         progress((done + share) / len(files), desc=f"{done + 1} of {len(files)}")
                         yield gradio.skip(), gradio.skip()
                 except gradio.Error as error:
-                    lines.append(f"{file[1]}: {error.message}")
+                    lines.append(f"{file.name}: {error.message}")
                 else:
                     assert answer is not None
-                    name = f"{done + 1:02}-{_result_name(file[1], answer)}"
+                    name = f"{done + 1:02}-{_result_name(file.name, answer)}"
                     archive.writestr(name, answer.data)
-                    lines.append(f"{file[1]}: {_told(answer)}")
+                    lines.append(f"{file.name}: {_told(answer)}")
                 yield "\n".join(lines), gradio.skip()
-        button = gradio.DownloadButton(value=result, interactive=True)
+        button = gradio.DownloadButton(value=result, visible=True)
         yield "\n".join(lines), button
 
     outputs = [report, download]
@@ -222,7 +194,7 @@ def _choices() -> tuple[gradio.Radio, gradio.Slider]:
 
 
 async def _restored(
-    service: RestorationService, file: tuple[str, str], task: str, strength: float
+    service: RestorationService, file: Upload, task: str, strength: float
 ) -> AsyncIterator[tuple[float, Answer | None]]:
     """Restore an uploaded file; gives the share done now and then, and at the end the answer.
 
@@ -231,7 +203,7 @@ async def _restored(
     """
     job = None
     try:
-        data = await asyncio.to_thread(Path(file[0]).read_bytes)
+        data = await asyncio.to_thread(file.path.read_bytes)
         options = Options(task=task, strength=strength / 100)  # type: ignore[arg-type]
         await asyncio.wrap_future(service.check(data, options))
         job = service.restore(data, options)
@@ -295,7 +267,3 @@ def _new_folder(parent: Path) -> Path:
     folder = parent / secrets.token_hex(16)
     folder.mkdir()
     return folder
-
-
-def _named(file: FileData) -> tuple[str, str]:
-    return file.path, file.orig_name or Path(file.path).name

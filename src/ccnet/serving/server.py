@@ -12,8 +12,9 @@ import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h11
 import uvicorn
@@ -24,7 +25,6 @@ from ccnet.serving.settings import Settings
 if TYPE_CHECKING:
     from ccnet.serving.service import RestorationService
 
-_HEAD_SECONDS = 10.0
 _LAST_BYTES_SECONDS = 1.0
 _PREFIX = "ccnet-serve-"
 
@@ -49,7 +49,7 @@ def serve(settings: Settings) -> None:
         app, service = make_app(settings, folder)
         config = uvicorn.Config(
             app,
-            http=_Protocol,
+            http=partial(_Protocol, settings.arrival_seconds),  # type: ignore[arg-type]
             ws="none",
             access_log=False,
             server_header=False,
@@ -69,7 +69,10 @@ def serve(settings: Settings) -> None:
 class _Protocol(H11Protocol):
     """HTTP/1.1 that closes connections on which the head of a request is late."""
 
-    _late: asyncio.TimerHandle | None = None
+    def __init__(self, head_seconds: float, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._head_seconds = head_seconds
+        self._late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -87,7 +90,7 @@ class _Protocol(H11Protocol):
         if self.conn.their_state is not h11.IDLE:
             self._forget_head()
         elif self._late is None:
-            self._late = self.loop.call_later(_HEAD_SECONDS, self.transport.close)
+            self._late = self.loop.call_later(self._head_seconds, self.transport.close)
 
     def _forget_head(self) -> None:
         if self._late is not None:

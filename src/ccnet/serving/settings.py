@@ -25,7 +25,7 @@ class Settings:
         max_waiting: How many pictures may wait for their turn.
         max_decodes: How many pictures are decoded, restored or encoded at a time.
         max_connections: How many connections may be open.
-        body_seconds: How long a request's body may take to arrive.
+        arrival_seconds: How long the head of a request may take to arrive, and its body after it.
         request_seconds: How long a picture may take from its arrival on.
         token: What requests must prove to know, if anything.
     """
@@ -44,7 +44,7 @@ class Settings:
     max_waiting: int = 16
     max_decodes: int = 2
     max_connections: int = 256
-    body_seconds: float = 30
+    arrival_seconds: float = 30
     request_seconds: float = 300
     token: str | None = field(default=None, repr=False)
 
