@@ -27,7 +27,8 @@ _STOPPED = 130  # which typer ends with after Ctrl-C
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
+    rich_markup_mode=None,  # rich would take half the time of --help
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
 )
 for command in (restore, serve, degrade, train, evaluate, models, convert, export):
     app.command()(command)
