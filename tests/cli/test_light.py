@@ -45,6 +45,7 @@ def run(code: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[st
     [
         (COMMAND, ["--help"], "restore"),
         (COMMAND, ["restore", "--help"], "--task"),
+        (COMMAND, ["serve", "--help"], "--port"),
         (COMMAND, ["train", "--help"], "recipe"),
         (COMMAND, ["models"], "dehaze-small"),
         (COMMAND, ["models", "dehaze"], "# dehaze-small"),
@@ -71,6 +72,7 @@ def test_what_needs_no_extra_works_without_any_and_imports_none(
         (["evaluate", "dehaze", "folders", "a", "b"], "evaluate"),
         (["benchmark", "quality", "."], "evaluate"),
         (["export", "dehaze", "--format", "onnx", "-o", "a.onnx"], "export"),
+        (["serve", "--port", "0"], "serve"),
         (["degrade", PHOTOGRAPH, "--kind", "haze", "-o", "a.jpg"], "torch"),
         (["convert", "dehaze", "-o", "a.safetensors"], "torch"),
         (["models", "hf:someone/ccnet/a.safetensors"], "hub"),
