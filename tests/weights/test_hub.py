@@ -280,9 +280,9 @@ def test_without_the_package_the_error_tells_what_to_install(
 
 
 def test_the_environment_rules_as_for_any_user_of_the_hub(hub: HubServer, tmp_path: Path) -> None:
-    """The command line, in processes of its own: fetched, then used without asking the Hub."""
+    """The command line, in processes without torch: fetched, then used without asking the Hub."""
     name = f"hf:{REPOSITORY}@{COMMIT}/{FILE}"
-    code = "from ccnet.cli.main import run; run()"
+    code = "import sys; sys.modules['torch'] = None; from ccnet.cli.main import run; run()"
 
     def ask(**environment: str) -> subprocess.CompletedProcess[str]:
         ours = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home")}

@@ -144,13 +144,15 @@ def test_a_path_that_is_not_there_is_named(tmp_path: Path) -> None:
         load_network(tmp_path / "missing.pth")
 
 
-def test_listing_needs_neither_torch_nor_the_hub() -> None:
+def test_listing_and_finding_need_neither_torch_nor_the_hub() -> None:
     code = (
-        "import sys, ccnet.weights; ccnet.weights.list_models(); "
-        "print([name for name in ('torch', 'huggingface_hub') if name in sys.modules])"
+        "import sys; sys.modules.update(torch=None, huggingface_hub=None); import ccnet.weights; "
+        "from ccnet.weights.registry import find_weights, read_card; "
+        "known = ccnet.weights.list_models(); print(len(known), find_weights('dehaze').stem); "
+        "assert [read_card(ccnet.weights.find_model(model.name)) for model in known]"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout == "[]\n"
+    assert run.stdout == f"{len(list_models())} {DEFAULTS['dehaze']}\n"
 
 
 def test_each_task_has_a_default_among_the_models_that_ship() -> None:
