@@ -24,8 +24,8 @@ PACKAGES = (
 )
 """Those that results can hang on."""
 
-_GPU_FILES = ("/dev/nvidiactl", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd")
-"""One of which is there on Linux where PyTorch can have a GPU: NVIDIA's, Tegra's, WSL's, AMD's."""
+_GPU_FILES = ("/dev/nvidiactl", "/proc/driver/nvidia", "/dev/nvhost-ctrl", "/dev/dxg", "/dev/kfd")
+"""One of which is there on Linux where PyTorch can have a GPU: NVIDIA's, WSL's or AMD's."""
 
 
 def find_device(name: str) -> str:
