@@ -6,7 +6,6 @@ require("torch", "The network")
 
 from ccnet.network.averages import (
     Average,
-    PartAverages,
     PinnedAverages,
     SharedAverages,
     picture_average,
@@ -18,7 +17,6 @@ __all__ = [
     "VARIANTS",
     "Average",
     "CCNet",
-    "PartAverages",
     "PinnedAverages",
     "SharedAverages",
     "Variant",
