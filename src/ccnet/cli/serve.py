@@ -85,7 +85,9 @@ def serve(
     arrival_seconds: Annotated[
         float,
         typer.Option(
-            envvar="CCNET_BODY_SECONDS", min=0.1, help="How long a file may take to come."
+            envvar="CCNET_ARRIVAL_SECONDS",
+            min=0.1,
+            help="How long the head of a request may take to arrive, and its body after it.",
         ),
     ] = 30,
     request_seconds: Annotated[

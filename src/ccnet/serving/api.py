@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from ccnet.images.formats import FORMATS, HEAD_BYTES, format_of
@@ -123,16 +125,14 @@ def refused(_request: Request, error: Exception) -> Response:
 
 
 def _as_refusal(error: Exception) -> Refusal:
-    if isinstance(error, ValueError) and hasattr(error, "errors"):
+    if isinstance(error, RequestValidationError):
         return _invalid(error)
-    status = getattr(error, "status_code", 500)
-    codes = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
-    if status in codes:
-        return Refusal(codes[status], f"{getattr(error, 'detail', 'This is no such request')}.")
+    if isinstance(error, HTTPException) and error.status_code == 400:
+        return Refusal("bad_request", f"{error.detail.rstrip('.')}.")
     return Refusal("internal_error", "Something went wrong in the server, which has noted it.")
 
 
-def _invalid(error: Any) -> Refusal:
+def _invalid(error: RequestValidationError | ValidationError) -> Refusal:
     """Say what is wrong with the first option that is."""
     first = error.errors()[0]
     name = str(first["loc"][-1] if first["loc"] else "The request")[:40]
@@ -195,9 +195,10 @@ def _with_accepted(options: Options, accept: str, data: bytes) -> Options:
 async def _finished(job: Job[Answer], request: Request) -> Answer:
     """Wait for a job, and stop it when its time is over or its client has gone."""
     done = asyncio.wrap_future(job.future)
-    gone = asyncio.create_task(_gone(request))
+    gone = asyncio.ensure_future(_gone(request))
+    either: set[asyncio.Future[Any]] = {done, gone}
     try:
-        await asyncio.wait({done, gone}, timeout=job.seconds_left, return_when="FIRST_COMPLETED")
+        await asyncio.wait(either, timeout=job.seconds_left, return_when="FIRST_COMPLETED")
         if done.done():
             return done.result()
         if gone.done():

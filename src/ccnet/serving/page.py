@@ -55,11 +55,13 @@ def mount_page(app: FastAPI, service: RestorationService, folder: Path) -> None:
 
 
 def _page(service: RestorationService, folder: Path) -> gradio.Blocks:
-    with gradio.Blocks(
+    page = gradio.Blocks(
         title="Restore photographs",
         analytics_enabled=False,
         delete_cache=(60, _KEPT_SECONDS),
-    ) as page:
+    )
+    bounds = service.settings
+    with page:
         gradio.Markdown(
             "# Restore a photograph\nTakes away haze, motion blur and snow.", elem_id="title"
         )
@@ -67,7 +69,6 @@ def _page(service: RestorationService, folder: Path) -> gradio.Blocks:
             _one_picture(service, folder)
         with gradio.Tab("Several pictures"):
             _several_pictures(service, folder)
-        bounds = service.settings
         gradio.Markdown(
             f"JPEG, PNG, WebP, TIFF or AVIF, up to {bounds.max_megapixels:g} megapixels and "
             f"{bounds.max_megabytes:g} MB. The server forgets your pictures after ten minutes. "

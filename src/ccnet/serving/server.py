@@ -114,7 +114,8 @@ class _Server(uvicorn.Server):
         seconds = self._service.settings.request_seconds
         await asyncio.to_thread(self._service.queue.close, seconds)
         await asyncio.sleep(_LAST_BYTES_SECONDS)
-        self.force_exit = True
+        for connection in list(self.server_state.connections):
+            connection.transport.close()
 
 
 @contextmanager

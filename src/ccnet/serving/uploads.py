@@ -18,19 +18,19 @@ class Upload(NamedTuple):
     name: str
 
 
-class _WithoutStub(ComponentMeta):  # type: ignore[misc]
+class _WithoutStub(ComponentMeta):
     """Makes a component without writing a .pyi file beside its module, as Gradio's own would."""
 
     def __new__(cls, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> Any:
         return ABCMeta.__new__(cls, name, bases, attributes)
 
 
-class PictureUpload(gradio.Image, metaclass=_WithoutStub):  # type: ignore[misc]
+class PictureUpload(gradio.Image, metaclass=_WithoutStub):
     """A picture's file as it was uploaded: Gradio would decode it itself, without our bounds."""
 
     is_template = True  # shown as the base class is
 
-    def preprocess(self, payload: FileData | None) -> Upload | None:
+    def preprocess(self, payload: FileData | None) -> Upload | None:  # type: ignore[override]
         """Give the file, or None where there is none."""
         return None if payload is None else _upload(payload)
 
@@ -40,12 +40,12 @@ class PictureUpload(gradio.Image, metaclass=_WithoutStub):  # type: ignore[misc]
         return path
 
 
-class PicturesUpload(gradio.File, metaclass=_WithoutStub):  # type: ignore[misc]
+class PicturesUpload(gradio.File, metaclass=_WithoutStub):
     """Several such files."""
 
     is_template = True
 
-    def preprocess(self, payload: ListFiles | None) -> list[Upload]:
+    def preprocess(self, payload: ListFiles | None) -> list[Upload]:  # type: ignore[override]
         """Give the files."""
         return [] if payload is None else [_upload(file) for file in payload]
 

@@ -1,0 +1,210 @@
+"""Slow, broken, huge and many clients at once; and stopping."""
+
+from __future__ import annotations
+
+import re
+import signal
+import socket
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+from PIL import Image
+
+from .servers import Server, encoded, folders_in, photograph, serving, start
+
+# Noise, which takes a second or more in several tiles.
+LARGE = encoded(
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 600, 3), np.uint8)), "JPEG"
+)
+
+
+def connected(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=30)
+
+
+def head_of(size: int, *lines: str) -> bytes:
+    start = "POST /v1/restore?task=dehaze HTTP/1.1"
+    head = [start, "Host: x", f"Content-Length: {size}", *lines, "", ""]
+    return "\r\n".join(head).encode()
+
+
+def until(what: Callable[[], bool], seconds: float = 60) -> bool:
+    """Look again and again whether something is so."""
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def figure(client: httpx.Client, name: str) -> float:
+    (found,) = re.findall(rf"^{re.escape(name)} (\S+)$", client.get("/metrics").text, re.MULTILINE)
+    return float(found)
+
+
+def good(client: httpx.Client) -> bool:
+    return client.post("/v1/restore?task=dehaze", content=photograph()).status_code == 200
+
+
+def test_what_is_too_long_is_refused_before_it_is_sent(server: Server) -> None:
+    with connected(server) as connection:
+        connection.sendall(head_of(10**12, "Expect: 100-continue"))
+        answer = connection.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"100 Continue" not in answer
+
+
+def test_a_slow_body_is_cut_off(server: Server, client: httpx.Client) -> None:
+    with connected(server) as connection:
+        connection.sendall(head_of(1000) + b"\x89PNG")
+        answer = connection.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 408")
+        assert b"body_too_slow" in answer
+        assert until(lambda: connection.recv(4096) == b"")
+    assert good(client)
+
+
+def test_a_slow_head_is_cut_off(server: Server, client: httpx.Client) -> None:
+    with connected(server) as silent, connected(server) as slow:
+        slow.sendall(b"POST /v1/restore HTTP/1.1\r\nHost:")
+        assert slow.recv(4096) == silent.recv(4096) == b""
+    with connected(server) as again:  # also where one request was served before
+        again.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while not answer.endswith(b"ok"):
+            answer += again.recv(4096)
+        again.sendall(b"GET /healthz")
+        assert again.recv(4096) == b""
+    assert good(client)
+
+
+def test_cut_off_and_garbled_requests(server: Server, client: httpx.Client) -> None:
+    body = photograph()
+    for sent in (
+        head_of(len(body)) + body[:100],
+        head_of(len(body), "Content-Type: multipart/form-data; boundary=x") + b"--x\r\n",
+        b"POST /v1/restore HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",  # TLS
+        b"GET / HTTP/1.1\r\nBad Header\r\n\r\n",
+        b"\0" * 100_000,
+    ):
+        with connected(server) as connection:
+            connection.sendall(sent)
+        assert good(client)
+    assert until(lambda: figure(client, "ccnet_held_bytes") == 0)
+    assert not [line for line in server.log if "Traceback" in line]
+
+
+def test_work_that_nobody_waits_for_is_stopped(server: Server, client: httpx.Client) -> None:
+    restored = 'ccnet_megapixels_total{kind="asked",model="dehaze-small"}'
+    assert good(client)
+    before = figure(client, restored)
+    with connected(server) as connection:
+        connection.sendall(head_of(len(LARGE)) + LARGE)
+        assert until(lambda: figure(client, "ccnet_running") == 1)
+    assert until(lambda: figure(client, "ccnet_running") == 0)
+    assert figure(client, restored) == before
+
+
+def test_a_full_queue_refuses_at_once(server: Server, client: httpx.Client) -> None:
+    picture = photograph(400, 400, "JPEG")
+
+    def ask(_: int) -> httpx.Response:
+        return httpx.post(f"{server.address}/v1/restore?task=dehaze", content=picture, timeout=120)
+
+    with ThreadPoolExecutor(20) as threads:
+        answers = list(threads.map(ask, range(20)))
+    counts = Counter(answer.status_code for answer in answers)
+    assert set(counts) == {200, 429}
+    assert counts[200] >= 5  # two in work and three that wait
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert all(1 <= int(answer.headers["retry-after"]) <= 120 for answer in refused)
+    assert all(answer.json()["error"]["code"] == "queue_full" for answer in refused)
+    assert good(client)
+
+
+def test_two_hundred_clients_at_once(server: Server, client: httpx.Client) -> None:
+    picture = photograph()
+
+    def ask(number: int) -> str:
+        kind = ("good", "broken", "oversized", "bomb", "cut", "slow", "wrong type", "page")[
+            number % 8
+        ]
+        url = f"{server.address}/v1/restore?strength=0"
+        if kind in ("cut", "slow"):
+            with connected(server) as connection:
+                connection.sendall(head_of(len(picture)) + picture[:50])
+                return kind if kind == "cut" else f"slow {connection.recv(4096)[9:12].decode()}"
+        if kind == "page":
+            return f"{kind} {httpx.get(server.address, timeout=60).status_code}"
+        content = {
+            "good": picture,
+            "broken": picture[:-300],
+            "oversized": bytes(2_500_000),
+            "bomb": encoded(Image.new("1", (2900, 2900)), "PNG"),
+            "wrong type": b"{}",
+        }[kind]
+        headers = {"Content-Type": "application/json"} if kind == "wrong type" else {}
+        answer = httpx.post(url, content=content, headers=headers, timeout=60)
+        return f"{kind} {answer.status_code}"
+
+    with ThreadPoolExecutor(200) as threads:
+        outcomes = Counter(threads.map(ask, range(200)))
+    assert set(outcomes) <= {
+        "good 200",
+        "good 429",
+        "broken 422",
+        "broken 429",
+        "oversized 413",
+        "bomb 413",
+        "bomb 429",
+        "cut",
+        "slow 408",
+        "wrong type 415",
+        "page 200",
+    }
+    assert outcomes["good 200"] > 0
+    assert good(client)
+    assert until(lambda: figure(client, "ccnet_held_bytes") == 0)
+
+
+def test_stopping_finishes_what_runs() -> None:
+    before = folders_in(Path(tempfile.gettempdir()))
+    server = start()
+    (folder,) = folders_in(Path(tempfile.gettempdir())) - before
+    with httpx.Client(base_url=server.address, timeout=120) as client, ThreadPoolExecutor(1) as one:
+        running = one.submit(client.post, "/v1/restore?task=dehaze", content=LARGE)
+        with httpx.Client(base_url=server.address) as other:
+            assert until(lambda: figure(other, "ccnet_running") == 1)
+            page = connected(server)  # a stream without end, as every open page holds
+            page.sendall(b"GET /gradio_api/heartbeat/abc HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert page.recv(4096).startswith(b"HTTP/1.1 200")
+        server.process.send_signal(signal.SIGTERM)
+        assert running.result().status_code == 200
+    assert server.process.wait(60) == 0
+    page.close()
+    server.end()
+    assert folder not in folders_in(Path(tempfile.gettempdir()))
+    assert not [line for line in server.log if "Traceback" in line]
+
+
+def test_a_killed_server_leaves_nothing_that_the_next_does_not_clear() -> None:
+    parent = Path(tempfile.gettempdir())
+    before = folders_in(parent)
+    with serving() as first:
+        (folder,) = folders_in(parent) - before
+        (parent / folder / "picture.png").write_bytes(photograph())
+        with connected(first) as connection:
+            connection.sendall(head_of(len(LARGE)) + LARGE)
+    assert folder in folders_in(parent)
+    with serving("--port", str(first.port)) as second:
+        assert folder not in folders_in(parent)
+        with httpx.Client(base_url=second.address, timeout=60) as client:
+            assert good(client)
