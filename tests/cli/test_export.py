@@ -45,7 +45,7 @@ def test_writes_a_model_that_says_what_it_is(weights: Path, tmp_path: Path) -> N
     result = run(weights, "--format", "onnx", "-o", target, "--averages", "--overwrite")
     assert result.exit_code == 0
     model = onnx.load(target)
-    assert [tensor.name for tensor in model.graph.input] == ["pictures", "averages"]
+    assert [tensor.name for tensor in model.graph.input] == ["pictures", "averages", "core"]
     assert [tensor.name for tensor in model.graph.output] == ["restored", "measured"]
 
 

@@ -16,8 +16,9 @@ import ccnet
 from ccnet.errors import ExportError, UsageError
 from ccnet.export import FORMATS, export_model
 from ccnet.export import export as exporting
-from ccnet.export.check import Floats, Run
-from ccnet.export.export import run_onnx, run_openvino
+from ccnet.export.check import Floats, Inputs, Run
+from ccnet.export.export import run_onnx, run_openvino, shallow_part
+from ccnet.export.network import build_model
 from ccnet.network import CCNet, PinnedAverages, SharedAverages
 from ccnet.network.ccnet import Block
 from ccnet.network.integration import Strips
@@ -112,12 +113,32 @@ def test_averages_come_out_of_a_picture_and_go_into_its_tiles(
         pinned = network(torch.from_numpy(tile), PinnedAverages(own.values)).numpy()
     wanted = torch.cat(own.values, 1).flatten(1).numpy()
 
-    restored, measured = run({"pictures": picture, "averages": np.full_like(wanted, np.nan)})
+    inputs = {"averages": np.full_like(wanted, np.nan), "core": np.array([0, 0, 160, 200])}
+    restored, measured = run({"pictures": picture, **inputs})
     np.testing.assert_allclose(restored, whole, rtol=0, atol=1e-4)
     np.testing.assert_allclose(measured, wanted, rtol=1e-4, atol=1e-4)
-    of_tile, its_own = run({"pictures": tile, "averages": measured})
+    inputs["averages"] = measured
+    of_tile, its_own = run({"pictures": tile, **inputs})
     np.testing.assert_allclose(of_tile, pinned, rtol=0, atol=1e-4)
     assert np.abs(its_own - measured).max() > 0.01
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_averages_are_those_of_the_core_of_all_pictures(
+    network: CCNet,
+    tmp_path: Path,
+    format: str,  # noqa: A002
+) -> None:
+    """Counted by hand for the first average, the mean of the half-size shallow input."""
+    run = exported(network, tmp_path, format, averages=True)
+    pictures = np.random.default_rng(4).random((3, 3, 160, 140), dtype=np.float32)
+    with torch.no_grad():
+        features = network.shallow_half.convolutions(torch.from_numpy(pictures)[:, :, ::2, ::2])
+    wanted = features[:, :, 4:60, 8:].mean((0, 2, 3)).numpy()
+    nothing = np.full((1, 1088), np.nan, np.float32)
+    core = np.array([8, 16, 120, 2**31 - 1])
+    _, measured = run({"pictures": pictures, "averages": nothing, "core": core})
+    np.testing.assert_allclose(measured[0, : len(wanted)], wanted, atol=1e-5)
 
 
 def test_files_say_what_they_are(network: CCNet, tmp_path: Path) -> None:
@@ -152,7 +173,7 @@ def test_what_gives_something_else_is_not_written(
     def broken(*model: bytes) -> Run:
         correct = right(*model)
 
-        def run(inputs: dict[str, Floats]) -> list[Floats]:
+        def run(inputs: Inputs) -> list[Floats]:
             (restored,) = correct(inputs)
             restored[-1, 2, -1, -1] += wrong
             return [restored]
@@ -163,6 +184,20 @@ def test_what_gives_something_else_is_not_written(
     with pytest.raises(ExportError, match=r"differs from the network by .*; it was not written"):
         export_model(network, tmp_path / f"a{FORMATS[format]}", format)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_part_for_the_shallow_inputs_is_not_written(
+    network: CCNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = trained(modules=4)
+    monkeypatch.setattr(exporting, "shallow_part", lambda _: shallow_part(seen(other)))
+    with pytest.raises(ExportError, match="shallow inputs"):
+        export_model(network, tmp_path / "a.onnx", "onnx", averages=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def seen(network: CCNet) -> bytes:
+    return build_model(network, averages=True, metadata={}).SerializeToString()
 
 
 @pytest.mark.parametrize(("format", "there"), [("onnx", "a.onnx"), ("openvino", "a.bin")])

@@ -32,7 +32,8 @@ def export(
         bool,
         typer.Option(
             "--averages",
-            help="Make the whole-picture averages an input and an output, for tiles.",
+            help="Make the whole-picture averages an input and an output, for tiles; ccnet restore "
+            "--model takes such an ONNX file.",
         ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,

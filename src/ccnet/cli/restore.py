@@ -56,16 +56,28 @@ def restore(
     model: Annotated[
         str | None,
         typer.Option(
-            help="A model's name, a file of weights or one on the Hub "
-            "(hf:OWNER/REPOSITORY/FILE.safetensors), instead of the task's own."
+            help="A model's name, a file of weights, one on the Hub "
+            "(hf:OWNER/REPOSITORY/FILE.safetensors) or an ONNX file of ccnet export --averages, "
+            "instead of the task's own."
         ),
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            help="auto, which is torch on a GPU and the fastest there is on a CPU; openvino, "
+            "onnxruntime, torch."
+        ),
+    ] = "auto",
     device: Annotated[
         str,
         typer.Option(help="auto, which takes a GPU where there is one; cpu, cuda, cuda:N, mps."),
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(help="auto, which is float32; float32, bfloat16 or float16.")
+        str,
+        typer.Option(
+            help="auto, which is bfloat16 with OpenVINO where the CPU has it, else float32; "
+            "float32, bfloat16, float16."
+        ),
     ] = "auto",
     tile: Annotated[
         str,
@@ -92,8 +104,8 @@ def restore(
     """Restore photographs: ccnet restore hazy.jpg.
 
     Prints the name of each file that it has written, and on standard error what pictures were
-    taken for. Exits with 0 if all was done, 1 if some inputs failed (each is named, the others are
-    done), and 2 for a wrong usage.
+    taken for and what ran the model. Exits with 0 if all was done, 1 if some inputs failed (each is
+    named, the others are done), and 2 for a wrong usage.
     """
     from ccnet.images.formats import FORMATS, format_named
     from ccnet.restoration.folders import plan
@@ -111,8 +123,17 @@ def restore(
 
         chosen = model or task or _AUTO
         if model is None and chosen == _AUTO:
-            return AutoRestorer(device=device, precision=precision, tile=tile, strength=strength)
-        return Restorer(chosen, device=device, precision=precision, tile=tile, strength=strength)
+            return AutoRestorer(
+                engine=engine, device=device, precision=precision, tile=tile, strength=strength
+            )
+        return Restorer(
+            chosen,
+            engine=engine,
+            device=device,
+            precision=precision,
+            tile=tile,
+            strength=strength,
+        )
 
     if _STREAM in (*inputs, output):
         if len(inputs) > 1:
@@ -154,6 +175,8 @@ def _restore_stream(
         restored, outcome = restorer.restore_picture(picture)
         name = "standard input" if source == _STREAM else source
         typer.echo(one_line(_told(name, outcome)), err=True)
+    if restorer.engine:
+        typer.echo(f"restored with {restorer.engine}", err=True)
     wanted = format or (picture.format if into is None else format_of_suffix(into))
     if restored is not picture or not stays(picture, wanted, quality):
         data = None
@@ -208,7 +231,8 @@ def _restore_files(
             bar.update(task, completed=done + 1)
     counts = [f"{len(jobs) - failed - left} restored"]
     counts += [f"{left} clear"] * bool(left) + [f"{failed} failed"] * bool(failed)
-    typer.echo(f"{', '.join(counts)} in {time.monotonic() - started:.1f} s", err=True)
+    ran = f" with {restorer.engine}" if restorer is not None and restorer.engine else ""
+    typer.echo(f"{', '.join(counts)} in {time.monotonic() - started:.1f} s{ran}", err=True)
     return failed
 
 

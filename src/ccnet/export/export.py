@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from onnx import ModelProto
+
 from ccnet.errors import ExportError, UsageError
-from ccnet.export.check import Floats, Run, check_export
+from ccnet.export.check import Floats, Inputs, Run, check_export, check_shallow
 from ccnet.export.network import build_model
 from ccnet.network import CCNet
 from ccnet.placing import place_file, taken
+from ccnet.weights.onnx_files import seal
 
 FORMATS = {"onnx": ".onnx", "openvino": ".xml"}
 """What a network can be exported to, and the suffix of that."""
@@ -32,7 +36,8 @@ def export_model(
         network: What to write.
         path: Where to, with the format's suffix; OpenVINO's weights go beside it, as .bin.
         format: One of `FORMATS`.
-        averages: Whether the whole-picture averages are an input and an output.
+        averages: Whether the whole-picture averages are an input and an output; an ONNX file that
+            has them is one that `ccnet restore --model` takes.
         metadata: Text to carry in the file.
         overwrite: Whether to replace files that are there.
 
@@ -56,7 +61,10 @@ def export_model(
     network = network.eval()
     metadata = metadata or {}
     onnx = build_model(network, averages=averages, metadata=metadata).SerializeToString()
+    if averages:
+        check_shallow(network, run_onnx(shallow_part(onnx)), path.name)
     if format == "onnx":
+        onnx = seal(onnx) if averages else onnx
         worst = check_export(network, run_onnx(onnx), path.name, averages=averages)
         place_file(onnx, path, error=ExportError, overwrite=overwrite)
         return worst
@@ -73,6 +81,12 @@ def export_model(
     return worst
 
 
+def shallow_part(model: bytes) -> bytes:
+    """The ONNX model that measures the averages of the shallow inputs, which metadata hold."""
+    entries = ModelProto.FromString(model).metadata_props
+    return base64.b64decode(next(entry.value for entry in entries if entry.key == "shallow"))
+
+
 def run_onnx(model: bytes) -> Run:
     """Run an ONNX model with ONNX Runtime on the CPU."""
     import onnxruntime
@@ -81,7 +95,7 @@ def run_onnx(model: bytes) -> Run:
     options.log_severity_level = 3  # errors
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
-    def run(inputs: dict[str, Floats]) -> list[Floats]:
+    def run(inputs: Inputs) -> list[Floats]:
         outputs: list[Floats] = session.run(None, inputs)
         return outputs
 
@@ -110,7 +124,7 @@ def run_openvino(xml: bytes, constants: bytes) -> Run:
     hints = {"INFERENCE_PRECISION_HINT": "f32"}
     request = core.compile_model(network, "CPU", hints).create_infer_request()
 
-    def run(inputs: dict[str, Floats]) -> list[Floats]:
+    def run(inputs: Inputs) -> list[Floats]:
         results = request.infer(inputs)
         return [results[index].copy() for index in range(len(results))]
 

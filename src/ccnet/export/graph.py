@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 from torch import Tensor, nn
 
@@ -28,15 +28,21 @@ class Graph:
         self._inputs: list[ValueInfoProto] = []
         self._outputs: list[ValueInfoProto] = []
 
-    def input(self, name: str, sides: Sides) -> str:
-        """Declare an input of float32; sides that are words may be of any length."""
-        self._inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
+    def input(self, name: str, sides: Sides, dtype: DTypeLike = np.float32) -> str:
+        """Declare an input; sides that are words may be of any length."""
+        kind = helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
+        self._inputs.append(helper.make_tensor_value_info(name, kind, sides))
         return name
 
     def output(self, name: str, tensor: str, sides: Sides) -> None:
         """Give a tensor out under a name of its own."""
-        self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+        self.named(name, tensor)
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, sides))
+
+    def named(self, name: str, tensor: str) -> str:
+        """Give a tensor another name, by which it can be found in the graph."""
+        self._nodes.append(helper.make_node("Identity", [tensor], [name]))
+        return name
 
     def add(self, operator: str, *inputs: str, **attributes: Attribute) -> str:
         """Add one node with one output; the attributes are those of its operator."""
@@ -79,11 +85,15 @@ class Graph:
         """Add the exact GELU."""
         return self.add("Gelu", features)
 
-    def split(self, features: str, lengths: Sequence[int]) -> list[str]:
-        """Part axis 1."""
+    def join(self, *features: str) -> str:
+        """Concatenate along axis 1."""
+        return self.add("Concat", *features, axis=1)
+
+    def split(self, features: str, lengths: Sequence[int], axis: int = 1) -> list[str]:
+        """Part along one axis."""
         names = [f"split_{len(self._nodes)}_{index}" for index in range(len(lengths))]
         inputs = [features, self.constant(lengths)]
-        self._nodes.append(helper.make_node("Split", inputs, names, names[0], axis=1))
+        self._nodes.append(helper.make_node("Split", inputs, names, names[0], axis=axis))
         return names
 
     def average(self, features: str, axes: Sequence[int]) -> str:

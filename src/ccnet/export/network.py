@@ -6,6 +6,7 @@ Nothing here can drift from the network unseen, for every export is compared wit
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -23,7 +24,7 @@ from ccnet.network.padding import MULTIPLE
 from ccnet.network.residual import ResidualModule
 
 Average = Callable[[str], str]
-"""Gives the averages (N, C, 1, 1) of features (N, C, H, W)."""
+"""Gives the averages (N, C, 1, 1) of features (N, C, H, W), or (1, C, 1, 1) for all of them."""
 
 _BATCH = ("batch", 3, "height", "width")
 
@@ -33,18 +34,29 @@ def build_model(network: CCNet, *, averages: bool, metadata: Mapping[str, str]) 
     graph = Graph()
     form = for_inference(network, fold=True)
     pictures = graph.input("pictures", _BATCH)
-    if averages:
-        lengths = average_lengths(form)
-        count = sum(lengths)
-        pins = PinnedInput(graph, graph.input("averages", (1, count)), lengths)
-        restored = _network(graph, form, pictures, pins)
-        measured = graph.add("Concat", *pins.own, axis=1)
-        graph.output("restored", restored, _BATCH)
-        graph.output("measured", measured, ("batch", count))
-    else:
+    if not averages:
         own = partial(graph.average, axes=(2, 3))
-        graph.output("restored", _network(graph, form, pictures, own), _BATCH)
-    return graph.model("ccnet", metadata)
+        graph.output("restored", _network(graph, form, pictures, lambda _: own), _BATCH)
+        return graph.model("ccnet", metadata)
+    lengths = average_lengths(form)
+    pins = graph.input("averages", (1, sum(lengths)))
+    parts = PartAverages(graph, graph.input("core", (4,), np.int64), graph.split(pins, lengths))
+    graph.output("restored", _network(graph, form, pictures, parts), _BATCH)
+    graph.output("measured", graph.join(*parts.own), (1, sum(lengths)))
+    shallow = base64.b64encode(_shallow_model(form).SerializeToString()).decode()
+    return graph.model("ccnet", {**metadata, "shallow": shallow})
+
+
+def _shallow_model(network: CCNet) -> ModelProto:
+    """Build the part that measures the averages of the shallow inputs, a fiftieth of the work."""
+    graph = Graph()
+    padded = _pad_to_fit(graph, graph.input("pictures", _BATCH), network.smallest)
+    parts = PartAverages(graph, graph.input("core", (4,), np.int64))
+    for module, step in ((network.shallow_half, 2), (network.shallow_quarter, 4)):
+        features = _convolutions(graph, module, graph.every(padded, step))
+        _moments(graph, features, parts(step))
+    graph.output("measured", graph.join(*parts.own), (1, 12 * network.width))
+    return graph.model("ccnet_shallow", {})
 
 
 def average_lengths(network: CCNet) -> list[int]:
@@ -55,87 +67,113 @@ def average_lengths(network: CCNet) -> list[int]:
     return [values.shape[1] for values in averages.values]
 
 
-class PinnedInput:
-    """Averages from an input (1, A): the pictures' own where it holds NaN.
+class PartAverages:
+    """Averages over one part of all pictures, (1, C, 1, 1), or others in their place.
 
-    `own` grows by the pictures' own, (N, C), with each call.
+    Made for a scale by its step of 1, 2 or 4 pixels. `own` grows by what the pictures have
+    themselves, (1, C), with each average.
+
+    Args:
+        graph: Where to add them.
+        core: The part's first row and column and those after its last, in pixels.
+        pins: What to take instead, (1, C) for each average; where it holds NaN, their own.
     """
 
-    def __init__(self, graph: Graph, pins: str, lengths: Sequence[int]) -> None:
+    def __init__(self, graph: Graph, core: str, pins: Sequence[str] | None = None) -> None:
         self.own: list[str] = []
         self._graph = graph
-        self._pins = iter(graph.split(pins, lengths))
+        self._pins = iter(pins) if pins is not None else None
+        self._corners = {
+            step: graph.split(graph.add("Div", core, graph.constant([step])), (2, 2), axis=0)
+            for step in (1, 2, 4)
+        }
 
-    def __call__(self, features: str) -> str:
+    def __call__(self, step: int) -> Average:
+        return partial(self._average, corners=self._corners[step])
+
+    def _average(self, features: str, corners: Sequence[str]) -> str:
         graph = self._graph
-        average = graph.average(features, (2, 3))
+        part = graph.add("Slice", features, *corners, graph.constant([2, 3]))
+        average = graph.average(part, (0, 2, 3))
         self.own.append(graph.add("Flatten", average))
+        if self._pins is None:
+            return average
         pin = graph.add("Unsqueeze", next(self._pins), graph.constant([2, 3]))
         return graph.add("Where", graph.add("IsNaN", pin), average, pin)
 
 
-def _network(graph: Graph, network: CCNet, pictures: str, average: Average) -> str:
-    """`CCNet.forward`."""
-    padded = pictures
-    for axis in (2, 3):
-        padded = _pad_to_fit(graph, padded, axis, network.smallest)
-    shallow_half = _shallow_input(graph, network.shallow_half, graph.every(padded, 2), average)
+def _network(graph: Graph, network: CCNet, pictures: str, average: Callable[[int], Average]) -> str:
+    """`CCNet.forward`; `average` makes an `Average` for the scale of a step of 1, 2 or 4 pixels."""
+    padded = _pad_to_fit(graph, pictures, network.smallest)
+    of_full, of_half, of_quarter = map(average, (1, 2, 4))
+    shallow_half = _shallow_input(graph, network.shallow_half, graph.every(padded, 2), of_half)
+    shallow_half = graph.named("shallow_half", shallow_half)
     shallow_quarter = _shallow_input(
-        graph, network.shallow_quarter, graph.every(padded, 4), average
+        graph, network.shallow_quarter, graph.every(padded, 4), of_quarter
     )
-
-    def join(*features: str) -> str:
-        return graph.add("Concat", *features, axis=1)
+    shallow_quarter = graph.named("shallow_quarter", shallow_quarter)
 
     full = graph.gelu(graph.convolve(padded, network.enter))
-    full = _stage(graph, network.encoder_full, full, average)
+    full = _stage(graph, network.encoder_full, full, of_full)
     half = graph.gelu(graph.convolve(full, network.down_half))
-    half = graph.convolve(join(half, shallow_half), network.merge_half)
-    half = _stage(graph, network.encoder_half, half, average)
+    half = graph.convolve(graph.join(half, shallow_half), network.merge_half)
+    half = _stage(graph, network.encoder_half, half, of_half)
     quarter = graph.gelu(graph.convolve(half, network.down_quarter))
-    quarter = graph.convolve(join(quarter, shallow_quarter), network.merge_quarter)
-    quarter = _stage(graph, network.encoder_quarter, quarter, average)
+    quarter = graph.convolve(graph.join(quarter, shallow_quarter), network.merge_quarter)
+    quarter = _stage(graph, network.encoder_quarter, quarter, of_quarter)
 
-    quarter = _stage(graph, network.decoder_quarter, quarter, average)
-    half = join(graph.gelu(graph.convolve(quarter, network.up_half)), half)
+    quarter = _stage(graph, network.decoder_quarter, quarter, of_quarter)
+    half = graph.join(graph.gelu(graph.convolve(quarter, network.up_half)), half)
     half = graph.gelu(graph.convolve(half, network.join_half))
-    half = _stage(graph, network.decoder_half, half, average)
-    full = join(graph.gelu(graph.convolve(half, network.up_full)), full)
+    half = _stage(graph, network.decoder_half, half, of_half)
+    full = graph.join(graph.gelu(graph.convolve(half, network.up_full)), full)
     full = graph.gelu(graph.convolve(full, network.join_full))
-    full = _stage(graph, network.decoder_full, full, average)
+    full = _stage(graph, network.decoder_full, full, of_full)
     restored = graph.add("Add", graph.convolve(full, network.head_full), padded)
     sizes = graph.add("Shape", pictures, start=2)
     return graph.add("Slice", restored, graph.constant([0, 0]), sizes, graph.constant([2, 3]))
 
 
-def _pad_to_fit(graph: Graph, batch: str, axis: int, smallest: int) -> str:
-    """`pad_to_fit` along one axis."""
+def _pad_to_fit(graph: Graph, batch: str, smallest: int) -> str:
+    """`pad_to_fit`."""
     one, multiple = graph.constant([1]), graph.constant([MULTIPLE])
-    length = graph.side(batch, axis)
-    blocks = graph.add("Div", graph.add("Add", length, graph.constant([MULTIPLE - 1])), multiple)
-    padded = graph.add("Max", graph.add("Mul", blocks, multiple), graph.constant([smallest]))
-    last = graph.add("Sub", length, one)
-    period = graph.add("Max", graph.add("Add", last, last), one)
-    count = graph.add("Squeeze", padded, graph.constant([0]))
-    position = graph.add("Range", graph.constant(0), count, graph.constant(1))
-    position = graph.add("Mod", position, period)
-    index = graph.add("Min", position, graph.add("Sub", period, position))
-    return graph.add("Gather", batch, index, axis=axis)
+    for axis in (2, 3):
+        length = graph.side(batch, axis)
+        rounded = graph.add("Add", length, graph.constant([MULTIPLE - 1]))
+        padded = graph.add("Mul", graph.add("Div", rounded, multiple), multiple)
+        padded = graph.add("Max", padded, graph.constant([smallest]))
+        last = graph.add("Sub", length, one)
+        period = graph.add("Max", graph.add("Add", last, last), one)
+        count = graph.add("Squeeze", padded, graph.constant([0]))
+        position = graph.add("Range", graph.constant(0), count, graph.constant(1))
+        position = graph.add("Mod", position, period)
+        index = graph.add("Min", position, graph.add("Sub", period, position))
+        batch = graph.add("Gather", batch, index, axis=axis)
+    return batch
 
 
 def _shallow_input(graph: Graph, module: ShallowInput, picture: str, average: Average) -> str:
+    return _picture_norm(graph, module.norm, _convolutions(graph, module, picture), average)
+
+
+def _convolutions(graph: Graph, module: ShallowInput, picture: str) -> str:
     features = picture
     for layer in module.convolutions:
         if isinstance(layer, nn.Conv2d):
             features = graph.convolve(features, layer)
         else:
             features = graph.gelu(features)
-    return _picture_norm(graph, module.norm, features, average)
+    return features
+
+
+def _moments(graph: Graph, features: str, average: Average) -> tuple[str, str]:
+    """Give features less their mean, and their variance."""
+    centred = graph.add("Sub", features, average(features))
+    return centred, average(graph.add("Mul", centred, centred))
 
 
 def _picture_norm(graph: Graph, norm: PictureNorm, features: str, average: Average) -> str:
-    centred = graph.add("Sub", features, average(features))
-    variance = average(graph.add("Mul", centred, centred))
+    centred, variance = _moments(graph, features, average)
     scale = graph.add("Div", graph.weights(norm.weight[:, None, None]), _root(graph, variance))
     scaled = graph.add("Mul", centred, scale)
     return graph.add("Add", scaled, graph.weights(norm.bias[:, None, None]))
@@ -184,7 +222,7 @@ def _integration(
     units = (module.long, module.short)
     parts = graph.split(features, [unit.gamma.shape[0] for unit in units])
     done = [_strips(graph, *pair, average) for pair in zip(units, parts, strict=True)]
-    return graph.add("Concat", *done, axis=1)
+    return graph.join(*done)
 
 
 def _strips(graph: Graph, module: DynamicStrips, features: str, average: Average) -> str:

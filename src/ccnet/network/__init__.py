@@ -6,6 +6,7 @@ require("torch", "The network")
 
 from ccnet.network.averages import (
     Average,
+    PartAverages,
     PinnedAverages,
     SharedAverages,
     picture_average,
@@ -17,6 +18,7 @@ __all__ = [
     "VARIANTS",
     "Average",
     "CCNet",
+    "PartAverages",
     "PinnedAverages",
     "SharedAverages",
     "Variant",

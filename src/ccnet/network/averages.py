@@ -6,7 +6,8 @@ average is handed a function for it, so that one network serves three needs with
 
 - `picture_average`: each picture's own averages, the network as published;
 - `SharedAverages`: all pictures of a batch are tiles of one picture, whose averages are kept;
-- `PinnedAverages`: averages measured before, so that a tile is restored as part of its picture.
+- `PinnedAverages`: averages measured before, so that a tile is restored as part of its picture;
+- `PartAverages`: a tile's averages over the part that it answers for in its picture.
 """
 
 from __future__ import annotations
@@ -46,3 +47,36 @@ class PinnedAverages:
 
     def __call__(self, features: Tensor) -> Tensor:
         return next(self._values)
+
+
+class PartAverages:
+    """Averages over a part of all pictures of a batch, kept in the order asked for.
+
+    `values` grows by one tensor (1, C, 1, 1) of float32 with each call.
+
+    Args:
+        core: The part: its first row and column and those after its last, multiples of 4 or beyond
+            the picture's end.
+        height: Of the pictures as the network pads them.
+        given: Averages (K,) to answer with for as long as they last; then what was measured does.
+    """
+
+    def __init__(
+        self, core: tuple[int, int, int, int], height: int, given: Tensor | None = None
+    ) -> None:
+        self.values: list[Tensor] = []
+        self._core = core
+        self._height = height
+        self._given = given
+
+    def __call__(self, features: Tensor) -> Tensor:
+        step = self._height // features.shape[2]
+        top, left, bottom, right = (side // step for side in self._core)
+        part = features[:, :, top:bottom, left:right]
+        average = part.float().mean((0, 2, 3), keepdim=True)
+        self.values.append(average)
+        if self._given is None or len(self._given) == 0:
+            return average
+        count = features.shape[1]
+        answer, self._given = self._given[:count], self._given[count:]
+        return answer.view_as(average)

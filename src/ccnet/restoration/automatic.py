@@ -15,7 +15,7 @@ from ccnet.placing import place_file, taken
 from ccnet.recognition import CLEAR, TASKS
 from ccnet.restoration import pillow
 from ccnet.restoration.arrays import check_array, rgb_of
-from ccnet.restoration.loading import loaded
+from ccnet.restoration.loading import choose_engine
 from ccnet.restoration.restorer import Restorer, checked_strength, no_picture, read_array
 from ccnet.restoration.results import make_folder, read_bytes, result_format, stays
 from ccnet.restoration.tiling import Progress, checked_tile
@@ -44,6 +44,7 @@ class AutoRestorer:
     def __init__(
         self,
         *,
+        engine: str = "auto",
         device: str = "auto",
         precision: str = "auto",
         tile: str | int = "auto",
@@ -52,16 +53,15 @@ class AutoRestorer:
         self.tile = checked_tile(tile)
         self.strength = checked_strength(strength)
 
-        # Imported late, as torch takes seconds; checked here, for models are loaded later.
-        from ccnet.machine import find_device
-        from ccnet.restoration.engines.torch_engine import find_dtype
-
-        find_device(device)
-        find_dtype(precision)
-        self.device = device
-        self.precision = precision
+        choose_engine(engine, device, precision)  # checked now, for models are loaded later
+        self._arguments = (engine, device, precision)
         self._restorers: dict[str, Restorer] = {}
         self._loading = Lock()
+
+    @property
+    def engine(self) -> str | None:
+        """What runs the models, as `Restorer` has it; None until a picture needed one."""
+        return next((restorer.engine for restorer in self._restorers.values()), None)
 
     def __call__(
         self,
@@ -130,10 +130,12 @@ class AutoRestorer:
     def _restorer(self, model: str) -> Restorer:
         with self._loading:
             if model not in self._restorers:
+                engine, device, precision = self._arguments
                 self._restorers[model] = Restorer(
-                    loaded(model),
-                    device=self.device,
-                    precision=self.precision,
+                    model,
+                    engine=engine,
+                    device=device,
+                    precision=precision,
                     tile=self.tile,
                     strength=self.strength,
                 )

@@ -1,32 +1,138 @@
-"""Networks that stay loaded between calls."""
+"""Which engine runs a model, and engines that stay loaded between calls."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ccnet.errors import MissingExtraError, UsageError, WeightsError
+from ccnet.extras import require
+from ccnet.machine import find_device
+from ccnet.weights.registry import ONNX, find_onnx, find_weights
+
 if TYPE_CHECKING:
     from ccnet.network import CCNet
+    from ccnet.restoration.engines import Engine
+
+PRECISIONS = {
+    "openvino": ("float32", "bfloat16"),
+    "torch": ("float32", "bfloat16", "float16"),
+    "onnxruntime": ("float32",),
+}
+"""What engines compute in, the fastest on a CPU first (docs/engines.md)."""
 
 
-def loaded(model: str | os.PathLike[str] | CCNet) -> CCNet:
-    """Load a network, or take it from the last three; a file that has changed is read again."""
-    from ccnet.weights.registry import find_weights
+def choose_engine(
+    engine: str, device: str, precision: str, able: Collection[str] = PRECISIONS.keys()
+) -> str:
+    """Choose what runs a model.
 
+    Args:
+        engine: A key of `PRECISIONS`, or "auto": torch on a GPU, and on the CPU the fastest that
+            is installed.
+        device: Where; see `machine.find_device`.
+        precision: What it must compute in, or "auto".
+        able: The engines that can read the model.
+
+    Raises:
+        UsageError: There is no such engine, device or precision, or not all of them together.
+        MissingExtraError: The engine is not installed, or torch for a GPU.
+    """
+    _check("engine", engine, PRECISIONS)
+    _check("precision", precision, PRECISIONS["torch"])
+    names = [name for name in PRECISIONS if name in able]
+    if engine != "auto":
+        names = [engine]
+    elif "torch" in names and find_device(device) != "cpu":
+        names = ["torch"]
+    elif precision != "auto":
+        names = [name for name in names if precision in PRECISIONS[name]] or names
+    name = next((name for name in names if find_spec(name)), names[0])
+    if precision not in ("auto", *PRECISIONS[name]):
+        there = ", ".join(PRECISIONS[name])
+        raise UsageError(f"precision={precision} is not one of engine={name}, which has {there}.")
+    if name != "torch" and device not in ("auto", "cpu"):
+        raise UsageError(f"device={device} needs engine=torch; engine={name} runs on the CPU.")
+    if find_spec(name) is None:
+        if name == "openvino":  # which all have, unless they went without what we depend on
+            raise MissingExtraError("engine=openvino needs openvino: pip install openvino")
+        require(name, f"engine={name}" if engine == name else f"precision={precision}")
+    return name
+
+
+def load_engine(
+    model: str | os.PathLike[str] | CCNet, *, engine: str, device: str, precision: str
+) -> Engine:
+    """Load a model for an engine, or take it from the last three; files that change are read anew.
+
+    Args:
+        model: A name, a task, a file of weights, an ONNX file that `ccnet export --averages` wrote,
+            or a network, which only torch runs.
+        engine: What to run it with, as for `choose_engine`.
+        device: Where.
+        precision: What in.
+
+    Raises:
+        UsageError: As `choose_engine` does, or it has no engine for this model.
+        MissingExtraError: As `choose_engine` does.
+        WeightsError: There is no such model, or its file is broken.
+    """
     if not isinstance(model, (str, os.PathLike)):
-        return model
-    path = find_weights(model)
+        if engine not in ("auto", "torch"):
+            raise UsageError(f"engine={engine} runs models by name or file; a CCNet needs torch.")
+        from ccnet.restoration.engines.torch_engine import TorchEngine
+
+        choose_engine("torch", device, precision)
+        return TorchEngine(model, device=device, precision=precision)
+    path, able = _find(model, engine)
+    name = choose_engine(engine, device, precision, able)
+    if name not in able:
+        raise UsageError(f"engine=torch runs no ONNX; restore {model} with another engine.")
+    if name == "torch":
+        path = find_weights(model)
     try:
         status = path.stat()
-    except OSError:  # load_network tells what is wrong with it
-        return _load(path, None)
-    return _load(path.absolute(), (status.st_mtime_ns, status.st_size))
+    except OSError:  # who reads it tells what is wrong
+        return _load(path, None, name, device, precision)
+    stamp = (status.st_mtime_ns, status.st_size)
+    return _load(path.absolute(), stamp, name, device, precision)
+
+
+def _check(what: str, name: str, there: Collection[str]) -> None:
+    if name not in ("auto", *there):
+        raise UsageError(f"{what}={name} is none of auto, {', '.join(there)}.")
+
+
+def _find(model: str | os.PathLike[str], engine: str) -> tuple[Path, Collection[str]]:
+    """Find a model's ONNX file, if it has one, and the engines that can run the model."""
+    try:
+        path = find_onnx(model)
+    except WeightsError:
+        if engine not in ("auto", "torch") or find_spec("torch") is None:
+            raise
+        return Path(), ("torch",)
+    if Path(model).suffix.lower() == ONNX:
+        return path, ("openvino", "onnxruntime")
+    return path, tuple(PRECISIONS)
 
 
 @lru_cache(maxsize=3)
-def _load(path: Path, _stamp: tuple[int, int] | None) -> CCNet:
-    from ccnet.weights import load_network
+def _load(
+    path: Path, _stamp: tuple[int, int] | None, engine: str, device: str, precision: str
+) -> Engine:
+    if engine == "openvino":
+        from ccnet.restoration.engines.openvino_engine import OpenVinoEngine
 
-    return load_network(path)
+        return OpenVinoEngine(path, precision=precision)
+    if engine == "onnxruntime":
+        from ccnet.restoration.engines.onnxruntime_engine import OnnxRuntimeEngine
+
+        return OnnxRuntimeEngine(path)
+    from ccnet.restoration.engines.torch_engine import TorchEngine
+    from ccnet.weights.files import read_network
+
+    return TorchEngine(read_network(path), device=device, precision=precision)

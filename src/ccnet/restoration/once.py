@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ccnet.restoration.automatic import AutoRestorer
-from ccnet.restoration.loading import loaded
 from ccnet.restoration.restorer import Restorer
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ def restore(
     task: str = "auto",
     *,
     model: str | os.PathLike[str] | CCNet | None = None,
+    engine: str = "auto",
     device: str = "auto",
     precision: str = "auto",
     tile: str | int = "auto",
@@ -34,6 +34,7 @@ def restore(
         task: What to take away: "dehaze", "deblur" or "desnow"; "auto" recognises it, and gives a
             clear picture back as it is.
         model: A model's name, a file of weights or a network; by default the task's own model.
+        engine: What runs the model.
         device: Where to compute.
         precision: What in.
         tile: The size of tiles.
@@ -43,10 +44,13 @@ def restore(
         The same kind, height, width and depth; an array for a path.
     """
     if model is None and task == "auto":
-        automatic = AutoRestorer(device=device, precision=precision, tile=tile, strength=strength)
+        automatic = AutoRestorer(
+            engine=engine, device=device, precision=precision, tile=tile, strength=strength
+        )
         return automatic(picture)
     restorer = Restorer(
-        loaded(task if model is None else model),
+        task if model is None else model,
+        engine=engine,
         device=device,
         precision=precision,
         tile=tile,

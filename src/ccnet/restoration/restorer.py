@@ -13,6 +13,7 @@ from ccnet.errors import PictureError, UsageError
 from ccnet.placing import taken
 from ccnet.restoration import pillow
 from ccnet.restoration.arrays import check_array, rgb_of, with_rgb
+from ccnet.restoration.loading import load_engine
 from ccnet.restoration.results import make_folder, result_format
 from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_tiled
 
@@ -39,16 +40,20 @@ class Restorer:
     Nothing is kept between pictures, so several threads may share one restorer.
 
     Args:
-        model: A task ("dehaze", "deblur" or "desnow"), a model's name, a file of weights,
-            or a `CCNet`, which is copied.
+        model: A task ("dehaze", "deblur" or "desnow"), a model's name, a file of weights or an
+            ONNX file of `ccnet export --averages`, or a `CCNet`, which is copied.
+        engine: "auto" (torch on a GPU, and on a CPU the fastest there is), "openvino",
+            "onnxruntime", or "torch", which alone runs files of weights and a `CCNet`.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto" (float32), "float32", "bfloat16" or "float16".
+        precision: "auto" (the engine's: bfloat16 for OpenVINO where the CPU has it, else float32),
+            "float32", "bfloat16" or "float16".
         tile: "auto" cuts a picture that is too large for memory into tiles, "off" never does, and a
             number is the most pixels that a tile may have across and down, from 512 up.
         strength: From 0, which changes nothing, to 1, the network's full result.
 
     Raises:
         UsageError: An argument has none of these values, or the device is not there.
+        MissingExtraError: The engine is not installed, or torch, where only that will do.
         WeightsError: There is no such model, or its file is broken.
     """
 
@@ -56,6 +61,7 @@ class Restorer:
         self,
         model: str | os.PathLike[str] | CCNet,
         *,
+        engine: str = "auto",
         device: str = "auto",
         precision: str = "auto",
         tile: str | int = "auto",
@@ -64,12 +70,12 @@ class Restorer:
         self.tile: TileSize = checked_tile(tile)
         self.strength = checked_strength(strength)
 
-        # Imported late: torch takes seconds, and a wrong argument should be told at once.
-        from ccnet.restoration.engines.torch_engine import TorchEngine
-        from ccnet.weights import load_network
+        self._engine = load_engine(model, engine=engine, device=device, precision=precision)
 
-        network = load_network(model) if isinstance(model, (str, os.PathLike)) else model
-        self._engine = TorchEngine(network, device=device, precision=precision)
+    @property
+    def engine(self) -> str:
+        """What runs the model, such as "OpenVINO in bfloat16 on cpu"."""
+        return self._engine.description
 
     @overload
     def __call__(

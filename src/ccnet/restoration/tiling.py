@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccnet.errors import UsageError
-from ccnet.restoration.engines.engine import Averages, Engine
+from ccnet.restoration.engines.engine import Averages, Engine, MemoryRanOut
 from ccnet.restoration.grid import SMALLEST_SIDE, tiles
 
 TileSize: TypeAlias = "int | Literal['auto', 'off']"
@@ -51,15 +51,32 @@ def restore_tiled(
         picture: (H, W, 3) in [0, 1].
         engine: What runs the network.
         tile: "auto" takes a picture whole where `engine.most_pixels` hold it, and otherwise tiles
-            as large as they hold; "off" takes it whole; a number is the most pixels of a tile
-            across and down.
-        progress: Called after each tile.
+            as large as they hold, and halves these where memory runs out nevertheless; "off" takes
+            it whole; a number is the most pixels of a tile across and down.
+        progress: Called after each tile; begins anew with smaller ones.
 
     Returns:
         A new array of the same shape, in [0, 1].
+
+    Raises:
+        MemoryRanOut: There is too little memory, for the smallest tiles where they may be halved.
+        WeightsError: The network gives numbers that are not finite.
     """
     height, width, _ = picture.shape
     side = _largest_side(height, width, engine, tile)
+    while True:
+        try:
+            return _restored(picture, engine, side, progress)
+        except MemoryRanOut:
+            side = max(height, width) if side is None else side
+            if tile != "auto" or side <= SMALLEST_SIDE:
+                raise
+            side = max(SMALLEST_SIDE, side // 2)
+
+
+def _restored(
+    picture: NDArray[np.float32], engine: Engine, side: int | None, progress: Progress | None
+) -> NDArray[np.float32]:
     if side is None:
         whole = engine.restore(picture[None])
         if progress:

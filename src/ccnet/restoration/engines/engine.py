@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-Averages: TypeAlias = Sequence[NDArray[np.float32]]
-"""The whole-picture averages of one picture, (1, C, 1, 1) each, in the order the network asks."""
+from ccnet.errors import PictureError
+
+Floats: TypeAlias = NDArray[np.float32]
+
+Averages: TypeAlias = Floats
+"""The whole-picture averages of one picture, (A,): those of all channels, in the order that the
+network asks for them."""
+
+
+class MemoryRanOut(PictureError):
+    """So many pixels at once are more than memory holds."""
+
+    def __init__(self, batch: Floats) -> None:
+        samples, height, width, _ = batch.shape
+        super().__init__(
+            f"Memory does not hold {samples * height * width} pixels at once; free some, or ask "
+            "for smaller tiles."
+        )
 
 
 class Engine(Protocol):
     """Runs one network on batches. It keeps nothing between calls, so threads may share it.
 
     Attributes:
+        description: What runs it, in which precision and where, for people.
         most_pixels: How many pixels one call may hold so that its memory stays in bounds.
     """
 
+    description: str
     most_pixels: int
 
-    def restore(
-        self, batch: NDArray[np.float32], averages: Averages | None = None
-    ) -> NDArray[np.float32]:
+    def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
         """Restore a batch.
 
         Args:
@@ -33,16 +49,17 @@ class Engine(Protocol):
 
         Returns:
             A new array of the same shape, in [0, 1].
+
+        Raises:
+            MemoryRanOut: There is too little memory for the batch.
+            WeightsError: The network gives numbers that are not finite.
         """
         ...
 
     def measure(
-        self,
-        picture: NDArray[np.float32],
-        side: int,
-        progress: Callable[[float], object] | None = None,
+        self, picture: Floats, side: int, progress: Callable[[float], object] | None = None
     ) -> Averages:
-        """Measure a picture's averages in tiles.
+        """Measure a picture's averages in tiles. Raises as `restore` does.
 
         Args:
             picture: (H, W, 3) in [0, 1], of any size.

@@ -7,29 +7,31 @@ the process's to choose and is not touched here.
 from __future__ import annotations
 
 import copy
-import math
-import warnings
 from collections.abc import Callable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from torch import Tensor
 
-from ccnet.errors import PictureError, UsageError, WeightsError
+from ccnet.errors import WeightsError
 from ccnet.machine import find_device
-from ccnet.network import Average, CCNet, PinnedAverages, picture_average
+from ccnet.network import Average, CCNet, PartAverages, picture_average
 from ccnet.network.inference import for_inference
-from ccnet.restoration.engines.engine import Averages
-from ccnet.restoration.engines.torch_averages import measure_averages
+from ccnet.network.padding import fitting_size, pad_to_fit
+from ccnet.restoration.engines.averages import Core, measure_averages
+from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut
+from ccnet.restoration.engines.shared import (
+    CPU_BYTES,
+    NOT_FINITE,
+    ran_out,
+    warn_of_overflow,
+)
 
 PRECISIONS = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-
-_CPU_BYTES = 2 << 30
-"""Working memory on a CPU: fixed, so that the same picture comes out the same on a busy day."""
 
 _BYTES_PER_PIXEL = {torch.float32: (210, 43), torch.bfloat16: (360, 19), torch.float16: (360, 19)}
 """The network's peak memory (measured on a CPU): a constant, and that for each channel of width."""
@@ -39,14 +41,15 @@ class TorchEngine:
     """Runs a copy of a CCNet on one device; see `Engine`.
 
     `device` is auto, cpu, cuda, cuda:N or mps; `precision` auto, float32, bfloat16 or float16, the
-    last two by autocast. auto takes a GPU where there is one, and float32: bfloat16 comes out 43 to
-    47 dB from it with the small trained network, for a quarter less time on a CPU with AVX-512.
-    Raises UsageError for a device that is not there.
+    last two by autocast; auto takes a GPU where there is one, and float32 (docs/engines.md tells
+    what the others cost and save). Raises UsageError for a device that is not there.
     """
 
     def __init__(self, network: CCNet, *, device: str = "auto", precision: str = "auto") -> None:
         self._device = torch.device(find_device(device))
-        self._dtype = find_dtype(precision)
+        precision = "float32" if precision == "auto" else precision
+        self._dtype = PRECISIONS[precision]
+        self.description = f"PyTorch in {precision} on {self._device}"
         constant, per_channel = _BYTES_PER_PIXEL[self._dtype]
         per_pixel = constant + per_channel * network.width
         self.most_pixels = _working_bytes(self._device) // per_pixel
@@ -55,38 +58,47 @@ class TorchEngine:
         else:  # where a grouped convolution is one kernel, and shifts are many
             network = copy.deepcopy(network).eval().requires_grad_(False)
         network = network.to(self._device, torch.float32)
+        # Their norm divides small differences by small deviations: see openvino_engine.py.
+        exactly = torch.autocast(self._device.type, enabled=False)
+        for shallow in (network.shallow_half, network.shallow_quarter):
+            shallow.forward = exactly(shallow.forward)  # type: ignore[method-assign]
         self._network: CCNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def restore(
-        self, batch: NDArray[np.float32], averages: Averages | None = None
-    ) -> NDArray[np.float32]:
-        """Restore (N, H, W, 3) in [0, 1].
-
-        Raises:
-            PictureError: The device's memory does not hold the batch.
-            WeightsError: The network gives numbers that are not finite.
-        """
-        pins = [torch.from_numpy(values).to(self._device) for values in averages or ()]
-
+    def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
         def average() -> Average:
-            return PinnedAverages(pins) if pins else picture_average
+            return picture_average if averages is None else GivenAverages(self._tensor(averages))
 
         return self._run(batch, average).cpu().numpy()
 
     def measure(
-        self,
-        picture: NDArray[np.float32],
-        side: int,
-        progress: Callable[[float], object] | None = None,
+        self, picture: Floats, side: int, progress: Callable[[float], object] | None = None
     ) -> Averages:
-        """Measure the averages of (H, W, 3) in tiles. Raises as `restore` does."""
-        averages = measure_averages(self._network, picture, side, self._run, progress)
-        return [values.cpu().numpy() for values in averages]
+        return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
 
-    def _run(self, batch: NDArray[np.float32], average: Callable[[], Average]) -> torch.Tensor:
+    def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
+        with torch.inference_mode():
+            pictures = pad_to_fit(self._tensor(batch).permute(0, 3, 1, 2), self._network.smallest)
+            averages = PartAverages(core, pictures.shape[2])
+            self._network.shallow_half(pictures[:, :, ::2, ::2], averages)
+            self._network.shallow_quarter(pictures[:, :, ::4, ::4], averages)
+        return _joined(averages)
+
+    def _measure(self, batch: Floats, given: Averages, core: Core) -> Averages:
+        runs: list[PartAverages] = []
+        height = fitting_size(batch.shape[1], self._network.smallest)
+
+        def average() -> Average:
+            runs.append(PartAverages(core, height, self._tensor(given)))
+            return runs[-1]
+
+        self._run(batch, average)
+        return _joined(runs[-1])
+
+    def _tensor(self, array: Floats) -> Tensor:
+        return torch.from_numpy(np.require(array, np.float32, ["C", "W"])).to(self._device)
+
+    def _run(self, batch: Floats, average: Callable[[], Average]) -> Tensor:
         """Run the network; once more in float32 where a lower precision overflows."""
-        pictures = torch.from_numpy(np.require(batch, np.float32, ["C", "W"])).to(self._device)
-        pictures = pictures.permute(0, 3, 1, 2)  # this is channels_last, and moves nothing
         for dtype in dict.fromkeys((self._dtype, torch.float32)):
             half = dtype != torch.float32
             try:
@@ -94,31 +106,35 @@ class TorchEngine:
                     torch.inference_mode(),
                     torch.autocast(self._device.type, dtype if half else None, enabled=half),
                 ):
+                    # To permute this is channels_last already, and moves nothing.
+                    pictures = self._tensor(batch).permute(0, 3, 1, 2)
                     restored = self._network(pictures, average()).float()
-            except torch.OutOfMemoryError as error:
-                raise PictureError(
-                    f"{self._device} has too little memory for {math.prod(batch.shape[:3])} pixels "
-                    "at once; ask for smaller tiles."
-                ) from error
-            if restored.isfinite().all():
-                clamped: torch.Tensor = restored.clamp(0, 1).permute(0, 2, 3, 1)
-                return clamped
+                    if restored.isfinite().all():
+                        clamped: Tensor = restored.clamp(0, 1).permute(0, 2, 3, 1)
+                        return clamped
+            except (MemoryError, RuntimeError) as error:  # OutOfMemoryError is one of these
+                if not ran_out(error):
+                    raise
+                raise MemoryRanOut(batch) from error
             if half:
-                warnings.warn(
-                    f"{dtype} overflowed, and the picture is restored in float32.",
-                    RuntimeWarning,
-                    stacklevel=3,
-                )
-        raise WeightsError("The network gives numbers that are not finite; its weights are broken.")
+                warn_of_overflow(str(dtype).removeprefix("torch."))
+        raise WeightsError(NOT_FINITE)
 
 
-def find_dtype(precision: str) -> torch.dtype:
-    """Find what to compute in by its name; auto is float32. Raises UsageError."""
-    if precision == "auto":
-        return torch.float32
-    if precision not in PRECISIONS:
-        raise UsageError(f"precision={precision} is none of auto, {', '.join(PRECISIONS)}.")
-    return PRECISIONS[precision]
+class GivenAverages:
+    """Answers with averages (A,), from the first on."""
+
+    def __init__(self, averages: Tensor) -> None:
+        self._rest = averages
+
+    def __call__(self, features: Tensor) -> Tensor:
+        count = features.shape[1]
+        answer, self._rest = self._rest[:count], self._rest[count:]
+        return answer.view(1, -1, 1, 1)
+
+
+def _joined(averages: PartAverages) -> Averages:
+    return torch.cat([values.flatten() for values in averages.values]).cpu().numpy()
 
 
 def _working_bytes(device: torch.device) -> int:
@@ -126,4 +142,4 @@ def _working_bytes(device: torch.device) -> int:
         return torch.cuda.get_device_properties(device).total_memory // 2
     if device.type == "mps":
         return torch.mps.recommended_max_memory() // 2
-    return _CPU_BYTES
+    return CPU_BYTES

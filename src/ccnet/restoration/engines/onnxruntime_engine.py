@@ -1,0 +1,87 @@
+"""ONNX Runtime on a CPU, without torch."""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+
+import numpy as np
+import onnxruntime
+
+from ccnet.errors import WeightsError
+from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
+from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut
+from ccnet.restoration.engines.shared import (
+    CPU_BYTES,
+    NOT_FINITE,
+    ran_out,
+    threads,
+    to_channels_first,
+    to_pictures,
+)
+from ccnet.weights.onnx_files import read_onnx
+
+_BYTES_PER_PIXEL = (0, 60)
+"""The network's peak memory: a constant, and that for each channel of width."""
+
+
+class OnnxRuntimeEngine:
+    """Runs a network from an ONNX file of ours; see `Engine`.
+
+    Raises `WeightsError` for a file that is none of ours.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.description = "ONNX Runtime in float32 on cpu"
+        self._session = _session(read_onnx(path))
+        metadata = self._session.get_modelmeta().custom_metadata_map
+        self._shallow = _session(base64.b64decode(metadata["shallow"]))
+        self._count = self._session.get_inputs()[1].shape[1]
+        width = self._shallow.get_outputs()[0].shape[1] // 12
+        constant, per_channel = _BYTES_PER_PIXEL
+        self.most_pixels = CPU_BYTES // (constant + per_channel * width)
+
+    def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
+        if averages is None and len(batch) > 1:  # whose averages the file would take together
+            return np.concatenate([self.restore(picture[None]) for picture in batch])
+        given = np.empty(0, np.float32) if averages is None else averages
+        return to_pictures(self._run("restored", batch, given, WHOLE))
+
+    def measure(
+        self, picture: Floats, side: int, progress: Callable[[float], object] | None = None
+    ) -> Averages:
+        return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
+
+    def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
+        inputs = {"pictures": to_channels_first(batch), "core": np.array(core)}
+        averages: Floats = self._shallow.run(None, inputs)[0][0]
+        return averages
+
+    def _measure(self, batch: Floats, given: Averages, core: Core) -> Averages:
+        return self._run("measured", batch, given, core)[0]
+
+    def _run(self, output: str, batch: Floats, given: Averages, core: Core) -> Floats:
+        averages = np.full((1, self._count), np.nan, np.float32)
+        averages[0, : len(given)] = given
+        inputs = {
+            "pictures": to_channels_first(batch),
+            "averages": averages,
+            "core": np.array(core),
+        }
+        try:
+            result: Floats = self._session.run([output], inputs)[0]
+        except (MemoryError, RuntimeError) as error:
+            if not ran_out(error):
+                raise
+            raise MemoryRanOut(batch) from error
+        if not np.isfinite(result).all():
+            raise WeightsError(NOT_FINITE)
+        return result
+
+
+def _session(model: bytes) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads() or 0  # its own choice
+    options.log_severity_level = 3  # errors
+    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,147 @@
+"""OpenVINO on a CPU, without torch.
+
+The shallow inputs are run apart, always in float32: their instance norm divides small differences
+by small deviations, and in bfloat16 that alone brought the trained networks from 60 dB down to 43.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from threading import Lock
+
+import numpy as np
+import openvino
+from openvino import opset13 as operators
+
+from ccnet.errors import UsageError, WeightsError
+from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
+from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut
+from ccnet.restoration.engines.shared import (
+    CPU_BYTES,
+    NOT_FINITE,
+    ran_out,
+    threads,
+    to_channels_first,
+    to_pictures,
+    warn_of_overflow,
+)
+from ccnet.weights.onnx_files import read_onnx
+
+HINTS = {"float32": "f32", "bfloat16": "bf16"}
+
+_BYTES_PER_PIXEL = (0, 40)
+"""The network's peak memory: a constant, and that for each channel of width."""
+
+_SHALLOW = "shallow"
+"""The metadata with the part that measures the averages of the shallow inputs."""
+
+_FEATURES = ("shallow_half", "shallow_quarter")
+"""Names of the shallow inputs' features in the file."""
+
+
+class OpenVinoEngine:
+    """Runs a network from an ONNX file of ours; see `Engine`.
+
+    `precision` is auto, float32 or bfloat16. auto is bfloat16 where the CPU has it: docs/engines.md
+    tells how far that is from float32. Raises `UsageError` for one that is not there, and
+    `WeightsError` for a file that is none of ours.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, precision: str = "auto") -> None:
+        self._core = openvino.Core()
+        # Where the CPU has no bfloat16, OpenVINO would compute in float32 and not say so.
+        has_bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bfloat16" and not has_bfloat16:
+            raise UsageError("precision=bfloat16 is nothing that OpenVINO has on this CPU.")
+        if precision == "auto":
+            precision = "bfloat16" if has_bfloat16 else "float32"
+        self._precision = precision
+        self.description = f"OpenVINO in {self._precision} on cpu"
+        self._file = read_onnx(path)
+        self._compiled: dict[tuple[str, str], openvino.CompiledModel] = {}
+        self._compiling = Lock()
+        width = self._compile(_SHALLOW, "float32").output(0).shape[1] // 12
+        constant, per_channel = _BYTES_PER_PIXEL
+        self.most_pixels = CPU_BYTES // (constant + per_channel * width)
+
+    def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
+        if averages is None and len(batch) > 1:  # whose averages the file would take together
+            return np.concatenate([self.restore(picture[None]) for picture in batch])
+        given = np.empty(0, np.float32) if averages is None else averages
+        return to_pictures(self._run("restored", batch, given, WHOLE))
+
+    def measure(
+        self, picture: Floats, side: int, progress: Callable[[float], object] | None = None
+    ) -> Averages:
+        return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
+
+    def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
+        inputs = {"pictures": to_channels_first(batch), "core": np.array(core)}
+        request = self._compile(_SHALLOW, "float32").create_infer_request()
+        averages: Floats = request.infer(inputs)[0][0].copy()
+        return averages
+
+    def _measure(self, batch: Floats, given: Averages, core: Core) -> Averages:
+        averages: Averages = self._run("measured", batch, given, core)[0].copy()
+        return averages
+
+    def _run(self, output: str, batch: Floats, given: Averages, core: Core) -> Floats:
+        """Give an output; once more in float32 where a lower precision overflows."""
+        shallow = self._compile("features", "float32")
+        averages = np.full((1, shallow.input("averages").shape[1]), np.nan, np.float32)
+        averages[0, : len(given)] = given
+        inputs = {
+            "pictures": to_channels_first(batch),
+            "averages": averages,
+            "core": np.array(core),
+        }
+        for precision in dict.fromkeys((self._precision, "float32")):
+            try:
+                # Requests are made anew, for threads cannot share one.
+                features = shallow.create_infer_request()
+                features.infer(inputs)
+                request = self._compile(output, precision).create_infer_request()
+                for index, name in enumerate(_FEATURES):
+                    request.set_tensor(name, features.get_output_tensor(index))
+                result: Floats = request.infer(inputs)[0]
+            except (MemoryError, RuntimeError) as error:
+                if not ran_out(error):
+                    raise
+                raise MemoryRanOut(batch) from error
+            if np.isfinite(result).all():
+                return result
+            if precision != "float32":
+                warn_of_overflow(precision)
+        raise WeightsError(NOT_FINITE)
+
+    def _compile(self, part: str, precision: str) -> openvino.CompiledModel:
+        """Compile a part of the network when it is first needed."""
+        with self._compiling:
+            if (part, precision) not in self._compiled:
+                hints: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": HINTS[precision]}
+                if (count := threads()) is not None:
+                    hints["INFERENCE_NUM_THREADS"] = count
+                model = self._core.compile_model(self._part(part), "CPU", hints)
+                self._compiled[part, precision] = model
+            return self._compiled[part, precision]
+
+    def _part(self, part: str) -> openvino.Model:
+        """Cut out the shallow inputs' averages or features, or what gives an output from these."""
+        model = self._core.read_model(model=self._file)
+        if part == _SHALLOW:
+            encoded = model.get_rt_info(["framework", _SHALLOW]).astype(str)
+            return self._core.read_model(model=base64.b64decode(encoded))
+        inputs = model.get_parameters()
+        features = model.add_outputs(list(_FEATURES))
+        if part == "features":
+            return openvino.Model(features, inputs)
+        for name, feature in zip(_FEATURES, features, strict=True):
+            source = feature.get_node().input_value(0)
+            instead = operators.parameter(source.get_partial_shape(), np.float32)
+            instead.output(0).set_names({name})
+            for target in source.get_target_inputs():
+                target.replace_source_output(instead.output(0))
+            inputs.append(instead)
+        return openvino.Model([model.output(part)], inputs)

@@ -1,0 +1,47 @@
+"""What engines have in common."""
+
+from __future__ import annotations
+
+import os
+import warnings
+
+import numpy as np
+
+from ccnet.restoration.engines.engine import Floats
+
+CPU_BYTES = 2 << 30
+"""Working memory on a CPU: fixed, so that the same picture comes out the same on a busy day."""
+
+NOT_FINITE = "The network gives numbers that are not finite; its weights are broken."
+
+
+def threads() -> int | None:
+    """How many threads `OMP_NUM_THREADS` asks for; None leaves it to the engine."""
+    number = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return int(number) if number.isdecimal() and int(number) else None
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; engines in C++ say it in words of their own."""
+    words = ("bad_alloc", "allocate", "out of memory")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+
+
+def warn_of_overflow(precision: str) -> None:
+    """Warn that what a lower precision overflows in is done again."""
+    warnings.warn(
+        f"{precision} overflowed, and the picture is restored in float32.",
+        RuntimeWarning,
+        stacklevel=3,
+    )
+
+
+def to_channels_first(batch: Floats) -> Floats:
+    """(N, H, W, 3) to (N, 3, H, W)."""
+    return np.ascontiguousarray(batch.transpose(0, 3, 1, 2), np.float32)
+
+
+def to_pictures(restored: Floats) -> Floats:
+    """(N, 3, H, W) to a new (N, H, W, 3) in [0, 1]."""
+    pictures = np.ascontiguousarray(restored.transpose(0, 2, 3, 1))
+    return np.clip(pictures, 0, 1, out=pictures if pictures.flags.writeable else None)
