@@ -9,10 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import numpy as np
 from PIL import Image
 from skimage import data
@@ -106,3 +108,24 @@ def pixels_of(picture: bytes) -> np.ndarray:
 def folders_in(parent: Path) -> set[str]:
     """Names of the folders that servers keep the page's files in."""
     return {folder.name for folder in parent.glob("ccnet-serve-*")}
+
+
+def until(what: Callable[[], bool], seconds: float = 60) -> bool:
+    """Look again and again whether something is so."""
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+def figure(client: httpx.Client, name: str) -> float:
+    (found,) = re.findall(rf"^{re.escape(name)} (\S+)$", client.get("/metrics").text, re.MULTILINE)
+    return float(found)
+
+
+# Noise, which takes a second or more in several tiles.
+LARGE = encoded(
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 600, 3), np.uint8)), "JPEG"
+)

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import socket
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
-import numpy as np
 from PIL import Image
 
-from .servers import Server, encoded, folders_in, photograph, serving, start
-
-# Noise, which takes a second or more in several tiles.
-LARGE = encoded(
-    Image.fromarray(np.random.default_rng(0).integers(0, 255, (600, 600, 3), np.uint8)), "JPEG"
-)
+from .servers import LARGE, Server, encoded, figure, folders_in, photograph, serving, start, until
 
 
 def connected(server: Server) -> socket.socket:
@@ -32,21 +23,6 @@ def head_of(size: int, *lines: str) -> bytes:
     start = "POST /v1/restore?task=dehaze HTTP/1.1"
     head = [start, "Host: x", f"Content-Length: {size}", *lines, "", ""]
     return "\r\n".join(head).encode()
-
-
-def until(what: Callable[[], bool], seconds: float = 60) -> bool:
-    """Look again and again whether something is so."""
-    end = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def figure(client: httpx.Client, name: str) -> float:
-    (found,) = re.findall(rf"^{re.escape(name)} (\S+)$", client.get("/metrics").text, re.MULTILINE)
-    return float(found)
 
 
 def good(client: httpx.Client) -> bool:

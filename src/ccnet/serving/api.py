@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Iterable
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
@@ -59,15 +58,18 @@ def make_router(service: RestorationService, metrics: Metrics) -> APIRouter:
         summary="Restore a picture",
         response_class=Response,
         responses=_answers(),
-        openapi_extra={"requestBody": _request_body()},
+        openapi_extra={
+            "parameters": _parameters(service.models),
+            "requestBody": _request_body(service.models),
+        },
     )
-    async def restore(request: Request, query: Annotated[Options, Query()]) -> Response:
+    async def restore(request: Request) -> Response:
         """Send a picture as the body, or as `picture` of a form, which may hold the options too.
 
         The answer is the restored picture, of the same size, with its metadata and in the format
         that came in, unless `format` or `Accept` ask for another.
         """
-        data, options = await _read(request, query)
+        data, options = await _read(request)
         options = _with_accepted(options, request.headers.get("accept", "*/*"), data)
         service.queue.check()
         await asyncio.wrap_future(service.check(data, options))
@@ -125,14 +127,12 @@ def refused(_request: Request, error: Exception) -> Response:
 
 
 def _as_refusal(error: Exception) -> Refusal:
-    if isinstance(error, RequestValidationError):
-        return _invalid(error)
     if isinstance(error, HTTPException) and error.status_code == 400:
         return Refusal("bad_request", f"{error.detail.rstrip('.')}.")
     return Refusal("internal_error", "Something went wrong in the server, which has noted it.")
 
 
-def _invalid(error: RequestValidationError | ValidationError) -> Refusal:
+def _invalid(error: ValidationError) -> Refusal:
     """Say what is wrong with the first option that is."""
     first = error.errors()[0]
     name = str(first["loc"][-1] if first["loc"] else "The request")[:40]
@@ -141,37 +141,40 @@ def _invalid(error: RequestValidationError | ValidationError) -> Refusal:
     return Refusal("invalid_option", f"{name}: {what}." if known else f"{name} {what}.")
 
 
-async def _read(request: Request, query: Options) -> tuple[bytes, Options]:
+async def _read(request: Request) -> tuple[bytes, Options]:
     """Read the picture and the options, of which those of a form go before those of the address."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     encoding = request.headers.get("content-encoding", "identity").lower()
     if encoding != "identity":
         raise Refusal("unsupported_media_type", "Send the picture without a Content-Encoding.")
+    options: dict[str, object] = dict(request.query_params)
     if media_type == "multipart/form-data":
-        return await _read_form(request, query)
-    if media_type in ("", "application/octet-stream") or media_type.startswith("image/"):
-        return await request.body(), query
-    raise Refusal(
-        "unsupported_media_type",
-        "Send a picture: as the body, with Content-Type image/..., or as multipart/form-data.",
-    )
-
-
-async def _read_form(request: Request, query: Options) -> tuple[bytes, Options]:
-    options: dict[str, object] = query.model_dump(exclude_unset=True)
-    data = None
-    async with request.form(max_files=1, max_fields=len(Options.model_fields)) as form:
-        for name, value in form.multi_items():
-            if isinstance(value, UploadFile):
-                data = await value.read() if name == "picture" else data
-            else:
-                options[name] = value
-    if data is None:
-        raise Refusal("bad_request", "The form holds no file called picture.")
+        data = await _read_form(request, options)
+    elif media_type in ("", "application/octet-stream") or media_type.startswith("image/"):
+        data = await request.body()
+    else:
+        raise Refusal(
+            "unsupported_media_type",
+            "Send a picture: as the body, with Content-Type image/..., or as multipart/form-data.",
+        )
     try:
         return data, Options.model_validate(options)
     except ValidationError as error:
         raise _invalid(error) from error
+
+
+async def _read_form(request: Request, options: dict[str, object]) -> bytes:
+    """Read a form's picture, and its options into `options`."""
+    data = None
+    async with request.form(max_files=1, max_fields=len(Options.model_fields)) as form:
+        for name, value in form.multi_items():
+            if not isinstance(value, UploadFile):
+                options[name] = value
+            elif name == "picture":
+                data = await value.read()
+    if data is None:
+        raise Refusal("bad_request", "The form holds no file called picture.")
+    return data
 
 
 def _with_accepted(options: Options, accept: str, data: bytes) -> Options:
@@ -251,21 +254,40 @@ def _answers() -> dict[int | str, dict[str, Any]]:
 
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe refusals by their codes."""
-    return {
+    answers: dict[int | str, dict[str, Any]] = {
         status: {
             "model": ErrorBody,
             "description": " or ".join(code for code, its in STATUSES.items() if its == status),
         }
         for status in statuses
     }
+    if 429 in answers:
+        seconds = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+        answers[429]["headers"] = {"Retry-After": seconds}
+    return answers
 
 
-def _request_body() -> Mapping[str, Any]:
-    fields = Options.model_json_schema()["properties"]
+def _fields(models: Iterable[str]) -> dict[str, Any]:
+    """Describe the options as text can give them: with no null, and with the models' names."""
+    fields: dict[str, Any] = Options.model_json_schema()["properties"]
+    for schema in fields.values():
+        if branches := schema.pop("anyOf", None):
+            schema.update(branches[0])
+            del schema["default"]
+    fields["model"]["enum"] = [*models]
+    return fields
+
+
+def _parameters(models: Iterable[str]) -> list[dict[str, Any]]:
+    fields = _fields(models)
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in fields.items()]
+
+
+def _request_body(models: Iterable[str]) -> dict[str, Any]:
     form = {
         "type": "object",
         "required": ["picture"],
-        "properties": {"picture": _PICTURE, **fields},
+        "properties": {"picture": _PICTURE, **_fields(models)},
         "additionalProperties": False,
     }
     content: dict[str, Any] = {name: {"schema": _PICTURE} for name in _MEDIA_TYPES}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
@@ -39,7 +38,7 @@ def make_app(settings: Settings, folder: Path) -> tuple[Gate, RestorationService
         version=ccnet.__version__,
         description="Restores hazy, blurry and snowy photographs.",
     )
-    for error in (Refusal, RequestValidationError, HTTPException, Exception):
+    for error in (Refusal, HTTPException, Exception):
         app.add_exception_handler(error, refused)
     app.include_router(make_router(service, metrics))
     mount_page(app, service, folder)

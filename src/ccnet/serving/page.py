@@ -36,6 +36,43 @@ _CSS = """
 #title h1 { font-size: 1.9rem; margin-bottom: 0.1rem; }
 footer { display: none !important; }
 """
+# Gradio's handle between before and after can be dragged only; arrow keys drag it, too.
+_HEAD = """
+<meta name="description" content="Takes haze, motion blur and snow out of photographs.">
+<script>
+(() => {
+  const handleOf = (element) => element.closest?.("#result [data-testid=slider]");
+  const drag = (target, kind, x, y) =>
+    target.dispatchEvent(
+      new MouseEvent(kind, { view: window, bubbles: true, clientX: x, clientY: y })
+    );
+  new MutationObserver(() => {
+    const handle = document.querySelector("#result [data-testid=slider]:not([tabindex])");
+    if (!handle) return;
+    handle.tabIndex = 0;
+    handle.setAttribute("role", "slider");
+    handle.setAttribute("aria-label", "How much of the picture to show as it was before");
+    handle.setAttribute("aria-valuenow", "50");
+  }).observe(document.documentElement, { childList: true, subtree: true });
+  document.addEventListener("keydown", (event) => {
+    const handle = handleOf(event.target);
+    const step = { ArrowLeft: -0.05, ArrowRight: 0.05 }[event.key];
+    if (!handle || !step) return;
+    event.preventDefault();
+    const box = handle.getBoundingClientRect();
+    const whole = handle.parentElement.getBoundingClientRect();
+    const y = box.top + box.height / 2;
+    const x = box.left + box.width / 2;
+    const to = Math.min(Math.max(x + step * whole.width, whole.left), whole.right);
+    drag(handle, "mousedown", x, y);
+    drag(window, "mousemove", to, y);
+    drag(window, "mouseup", to, y);
+    const share = Math.round((100 * (to - whole.left)) / whole.width);
+    handle.setAttribute("aria-valuenow", share);
+  });
+})();
+</script>
+"""
 
 
 def mount_page(app: FastAPI, service: RestorationService, folder: Path) -> None:
@@ -46,6 +83,7 @@ def mount_page(app: FastAPI, service: RestorationService, folder: Path) -> None:
         "/",
         theme=gradio.themes.Soft(primary_hue="blue", font=["system-ui", "sans-serif"]),
         css=_CSS,
+        head=_HEAD,
         footer_links=[],
         run_history=False,
         ssr_mode=False,
@@ -96,7 +134,7 @@ def _one_picture(service: RestorationService, folder: Path) -> None:
                 elem_id="examples",
                 api_visibility="private",
             )
-            task, strength = _choices()
+            task, strength = _choices("task")
             button = gradio.Button("Restore", variant="primary", size="lg", elem_id="restore")
         with gradio.Column():
             slider = gradio.ImageSlider(
@@ -146,7 +184,7 @@ def _several_pictures(service: RestorationService, folder: Path) -> None:
                 label=f"Up to {_MOST_PICTURES} pictures",
                 elem_id="uploads",
             )
-            task, strength = _choices()
+            task, strength = _choices("several-task")
             button = gradio.Button("Restore all", variant="primary", size="lg", elem_id="all")
         with gradio.Column():
             report = gradio.Textbox(label="Done", lines=8, interactive=False, elem_id="report")
@@ -188,8 +226,10 @@ def _several_pictures(service: RestorationService, folder: Path) -> None:
     button.click(restore, inputs, outputs, api_visibility="private", show_progress_on=report)
 
 
-def _choices() -> tuple[gradio.Radio, gradio.Slider]:
-    task = gradio.Radio(list(_TASKS.items()), value="auto", label="What is wrong with it?")
+def _choices(task_id: str) -> tuple[gradio.Radio, gradio.Slider]:
+    task = gradio.Radio(
+        list(_TASKS.items()), value="auto", label="What is wrong with it?", elem_id=task_id
+    )
     strength = gradio.Slider(0, 100, 100, step=5, label="Strength in percent")
     return task, strength
 
