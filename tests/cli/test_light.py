@@ -32,6 +32,8 @@ from ccnet.recognition.views import views_of_picture
 print(shipped_recogniser().recognise(views_of_picture(read_picture(sys.argv[1]))))
 """
 
+RESTORE = "import sys, ccnet; print(ccnet.restore(*sys.argv[1:]).shape)"
+
 PHOTOGRAPH = str(files("ccnet.training") / "quickstart" / "cove.jpg")
 
 
@@ -52,6 +54,8 @@ def run(code: str, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[st
         (COMMAND, ["models", "dehaze", "--fetch"], "dehaze-small.safetensors"),
         (COMMAND, ["data", "list"], "gopro"),
         (RECOGNISE, [PHOTOGRAPH], "clear"),
+        (RESTORE, [PHOTOGRAPH], ", 3)"),
+        (RESTORE, [PHOTOGRAPH, "dehaze"], ", 3)"),
     ],
 )
 def test_what_needs_no_extra_works_without_any_and_imports_none(
@@ -75,6 +79,8 @@ def test_what_needs_no_extra_works_without_any_and_imports_none(
         (["serve", "--port", "0"], "serve"),
         (["degrade", PHOTOGRAPH, "--kind", "haze", "-o", "a.jpg"], "torch"),
         (["convert", "dehaze", "-o", "a.safetensors"], "torch"),
+        (["restore", PHOTOGRAPH, "--device", "cuda", "-o", "a.jpg"], "torch"),
+        (["restore", PHOTOGRAPH, "--engine", "onnxruntime", "-o", "a.jpg"], "onnxruntime"),
         (["models", "hf:someone/ccnet/a.safetensors"], "hub"),
     ],
 )
