@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ccnet.errors import CCNetError
@@ -17,10 +19,20 @@ def place_file(
     error: type[CCNetError],
     overwrite: bool = False,
 ) -> None:
-    """Write bytes to a temporary file beside a path and move it there, whole or not at all.
+    """Write bytes to a path, whole or not at all; the arguments are those of `placed`."""
+    with placed(path, error=error, overwrite=overwrite) as temporary:
+        temporary.write_bytes(data)
+
+
+@contextmanager
+def placed(
+    path: str | os.PathLike[str], *, error: type[CCNetError], overwrite: bool = False
+) -> Iterator[Path]:
+    """Give a temporary file beside a path to write to, and move it there at the end.
+
+    Where the block raises, the temporary file is removed and nothing is at the path.
 
     Args:
-        data: The file's content.
         path: Where to; a symbolic link is followed, and a replaced file's permissions are kept.
         error: What to raise.
         overwrite: Whether to replace a file that is there; if not, one that another process writes
@@ -33,8 +45,8 @@ def place_file(
         target = Path(os.path.realpath(path))
         temporary = target.with_name(f".ccnet-{secrets.token_hex(8)}.tmp")
         try:
-            with temporary.open("xb") as file:
-                file.write(data)
+            temporary.open("xb").close()
+            yield temporary
             if overwrite:
                 if target.exists():
                     shutil.copymode(target, temporary)
