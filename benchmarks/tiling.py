@@ -20,6 +20,7 @@ import argparse
 import math
 import resource
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ from ccnet.network import CCNet, SharedAverages
 from ccnet.restoration.engines import Averages
 from ccnet.restoration.engines.torch_engine import TorchEngine
 from ccnet.restoration.grid import sample_corners
-from ccnet.restoration.tiling import blend_tiles, restore_tiled
+from ccnet.restoration.tiling import blend_bands, restore_bands
 
 Pixels = NDArray[np.float32]
 SAMPLE_SIDE = 192
@@ -56,20 +57,26 @@ def main() -> None:
     table = Table("picture", "measured", "sample", "reduced", "unpinned", box=None)
     for path in options.pictures:
         picture = middle(to_srgb(read_picture(path)), options.pixels)
-        measured = restore_tiled(picture, engine, options.tile)
+        measured = joined(restore_bands(picture, engine, options.tile))
         if not options.only_tiles:
             ways = (
                 sampled(network, picture, options.tile),
                 reduced(network, picture, options.tile),
                 None,
             )
-            results = [blend_tiles(picture, engine, options.tile, averages) for averages in ways]
+            results = [
+                joined(blend_bands(picture, engine, options.tile, averages)) for averages in ways
+            ]
             whole = engine.restore(picture[None])[0]
             table.add_row(path.name, *(told(whole, tiled) for tiled in (measured, *results)))
     Console(width=110).print(table)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     unit = 1 if sys.platform == "darwin" else 1024
     print(f"peak memory {peak * unit / 2**30:.2f} GiB")
+
+
+def joined(bands: Iterable[tuple[slice, Pixels]]) -> Pixels:
+    return np.concatenate([band for _, band in bands])
 
 
 def middle(picture: Pixels, pixels: int) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,15 +15,35 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from ccnet.errors import UsageError
 from ccnet.network import CCNet
+from ccnet.restoration.engines import Engine
+from ccnet.restoration.engines.engine import Floats
 from ccnet.restoration.engines.torch_engine import TorchEngine
 from ccnet.restoration.grid import SMALLEST_SIDE, spans
-from ccnet.restoration.tiling import blend_tiles, checked_tile, restore_tiled
+from ccnet.restoration.tiling import Progress, TileSize, blend_bands, checked_tile, restore_bands
 from ccnet.weights import load_network
 
 
 @pytest.fixture(scope="module")
 def engine(tiny_network: CCNet) -> TorchEngine:
     return TorchEngine(tiny_network, device="cpu", precision="float32")
+
+
+def restore_tiled(
+    picture: Floats, engine: Engine, tile: TileSize, progress: Progress | None = None
+) -> Floats:
+    return joined(restore_bands(picture, engine, tile, progress), picture)
+
+
+def joined(bands: Iterable[tuple[slice, Floats]], picture: Floats) -> Floats:
+    """Put bands together, each of which goes on where the one before ended or begins again."""
+    restored = np.full_like(picture, np.nan)
+    end = 0
+    for rows, band in bands:
+        assert rows.start in (0, end)
+        end = rows.stop
+        restored[rows] = band
+    assert end == len(picture)
+    return restored
 
 
 @given(length=st.integers(1, 5000), side=st.integers(SMALLEST_SIDE, 2048))
@@ -47,7 +68,7 @@ def test_tiles_come_out_as_the_whole_picture_does() -> None:
     picture = 0.4 * pixels.astype(np.float32) / 255 + np.float32(0.5)
     whole = engine.restore(picture[None])[0]
     tiled = restore_tiled(picture, engine, 512)
-    unpinned = blend_tiles(picture, engine, 512, None)
+    unpinned = joined(blend_bands(picture, engine, 512, None), picture)
     good = peak_signal_noise_ratio(whole, tiled, data_range=1)
     assert good > 45
     assert good > peak_signal_noise_ratio(whole, unpinned, data_range=1) + 10

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
@@ -40,3 +40,7 @@ class Picture:
     xmp: bytes | None = None
     iptc: bytes | None = None
     resolution: tuple[float, float] | None = None
+
+    def cut(self, rows: slice, columns: slice = slice(None)) -> Picture:
+        """Cut out a part, without its alpha."""
+        return replace(self, pixels=self.pixels[rows, columns], alpha=None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -50,7 +49,7 @@ def views_of_picture(picture: Picture) -> Views:
     """Look at a decoded file in sRGB; its alpha does not count."""
 
     def cut(rows: slice, columns: slice) -> Pixels:
-        return to_srgb(replace(picture, pixels=picture.pixels[rows, columns], alpha=None))
+        return to_srgb(picture.cut(rows, columns))
 
     height, width = picture.pixels.shape[:2]
     return views_of(cut, height, width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,6 +15,24 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 _LARGEST = {"uint8": 255, "uint16": 65_535, "float32": 1, "float64": 1}
 # Rec. 709's luma, as `ccnet.images` weighs a change of colour for a gray picture.
 _LUMA = np.array([0.2126, 0.7152, 0.0722], np.float32)
+
+
+class Cuts:
+    """A picture (H, W, 3) in [0, 1] whose rows and columns are made when they are looked at.
+
+    Args:
+        cut: Gives rows and columns as a new float32 array.
+        height: Of the whole picture, as is `width`.
+    """
+
+    def __init__(
+        self, cut: Callable[[slice, slice], NDArray[np.float32]], height: int, width: int
+    ) -> None:
+        self.shape = (height, width, 3)
+        self._cut = cut
+
+    def __getitem__(self, place: tuple[slice, slice]) -> NDArray[np.float32]:
+        return self._cut(*place)
 
 
 def check_array(array: NDArray[Any]) -> None:

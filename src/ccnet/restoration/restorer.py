@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -12,10 +14,11 @@ from numpy.typing import NDArray
 from ccnet.errors import PictureError, UsageError
 from ccnet.placing import taken
 from ccnet.restoration import pillow
-from ccnet.restoration.arrays import check_array, rgb_of, with_rgb
+from ccnet.restoration.arrays import Cuts, check_array, rgb_of, with_rgb
+from ccnet.restoration.engines.engine import Floats
 from ccnet.restoration.loading import load_engine
 from ccnet.restoration.results import make_folder, result_format
-from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_tiled
+from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_bands
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -119,8 +122,17 @@ class Restorer:
         """Restore a decoded file, in its own colours and with everything else kept."""
         from ccnet.images import to_srgb, with_srgb_change
 
-        before = to_srgb(picture)
-        return with_srgb_change(picture, before, self._restore(before, progress))
+        if self.strength == 0:
+            return picture
+
+        def cut(rows: slice, columns: slice) -> Floats:
+            return to_srgb(picture.cut(rows, columns))
+
+        pixels = np.empty_like(picture.pixels)
+        height, width, _ = pixels.shape
+        for rows, before, after in self._restored(Cuts(cut, height, width), progress):
+            pixels[rows] = with_srgb_change(picture.cut(rows), before, after).pixels
+        return replace(picture, pixels=pixels)
 
     def restore_file(
         self,
@@ -159,23 +171,26 @@ class Restorer:
 
     def _restore_array(self, array: NDArray[Scalar], progress: Progress | None) -> NDArray[Scalar]:
         check_array(array)
+        restored: NDArray[Scalar] = array.copy()
         if self.strength == 0:
-            unchanged: NDArray[Scalar] = array.copy()
-            return unchanged
-        return with_rgb(array, self._restore(rgb_of(array), progress))
+            return restored
+        height, width = array.shape[:2]
+        cuts = Cuts(lambda rows, columns: rgb_of(array[rows, columns]), height, width)
+        for rows, _, after in self._restored(cuts, progress):
+            restored[rows] = with_rgb(array[rows], after)
+        return restored
 
-    def _restore(
-        self, before: NDArray[np.float32], progress: Progress | None
-    ) -> NDArray[np.float32]:
-        """Restore (H, W, 3) in [0, 1] as far as `strength` says."""
-        if self.strength == 0:
-            return before
-        after = restore_tiled(before, self._engine, self.tile, progress)
-        if self.strength < 1:
-            after -= before
-            after *= np.float32(self.strength)
-            after += before
-        return after
+    def _restored(
+        self, picture: Cuts, progress: Progress | None
+    ) -> Iterator[tuple[slice, Floats, Floats]]:
+        """Restore as far as `strength` says: rows, what they were and what they become."""
+        for rows, after in restore_bands(picture, self._engine, self.tile, progress):
+            before = picture[rows, :]
+            if self.strength < 1:
+                after -= before
+                after *= np.float32(self.strength)
+                after += before
+            yield rows, before, after
 
 
 def checked_strength(strength: float) -> float:

@@ -8,15 +8,14 @@ of them (pinned). `benchmarks/tiling.py` tells how far that is from the whole pi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ccnet.errors import UsageError
-from ccnet.restoration.engines.engine import Averages, Engine, MemoryRanOut
-from ccnet.restoration.grid import SMALLEST_SIDE, tiles
+from ccnet.restoration.engines.engine import Averages, Engine, Floats, MemoryRanOut, Pixels
+from ccnet.restoration.grid import SMALLEST_SIDE, spans
 
 TileSize: TypeAlias = "int | Literal['auto', 'off']"
 Progress: TypeAlias = Callable[[float], object]
@@ -39,13 +38,15 @@ def checked_tile(tile: str | int) -> TileSize:
     return int(tile)
 
 
-def restore_tiled(
-    picture: NDArray[np.float32],
+def restore_bands(
+    picture: Pixels,
     engine: Engine,
     tile: TileSize = "auto",
     progress: Progress | None = None,
-) -> NDArray[np.float32]:
-    """Restore a picture, in tiles if it is larger than `tile` allows.
+) -> Iterator[tuple[slice, Floats]]:
+    """Restore a picture, in tiles if it is larger than `tile` allows, from top to bottom.
+
+    So neither the picture nor its restoration need ever be there as floats as a whole.
 
     Args:
         picture: (H, W, 3) in [0, 1].
@@ -55,8 +56,9 @@ def restore_tiled(
             it whole; a number is the most pixels of a tile across and down.
         progress: Called after each tile; begins anew with smaller ones.
 
-    Returns:
-        A new array of the same shape, in [0, 1].
+    Yields:
+        Rows and what they become, (rows, W, 3) in [0, 1], which is the taker's to change. Where
+        tiles had to be halved, it begins again with the first row.
 
     Raises:
         MemoryRanOut: There is too little memory, for the smallest tiles where they may be halved.
@@ -66,46 +68,59 @@ def restore_tiled(
     side = _largest_side(height, width, engine, tile)
     while True:
         try:
-            return _restored(picture, engine, side, progress)
+            yield from _bands(picture, engine, side, progress)
         except MemoryRanOut:
             side = max(height, width) if side is None else side
             if tile != "auto" or side <= SMALLEST_SIDE:
                 raise
             side = max(SMALLEST_SIDE, side // 2)
+        else:
+            return
 
 
-def _restored(
-    picture: NDArray[np.float32], engine: Engine, side: int | None, progress: Progress | None
-) -> NDArray[np.float32]:
+def _bands(
+    picture: Pixels, engine: Engine, side: int | None, progress: Progress | None
+) -> Iterator[tuple[slice, Floats]]:
     if side is None:
-        whole = engine.restore(picture[None])
+        height, width, _ = picture.shape
+        restored = engine.restore(picture[:height, :width][None])[0]
         if progress:
             progress(1.0)
-        return whole.reshape(picture.shape)
+        yield slice(0, height), restored
+        return
     measuring = (lambda share: progress(share / 2)) if progress else None
     blending = (lambda share: progress(0.5 + share / 2)) if progress else None
     averages = engine.measure(picture, side, measuring)
-    return blend_tiles(picture, engine, side, averages, blending)
+    yield from blend_bands(picture, engine, side, averages, blending)
 
 
-def blend_tiles(
-    picture: NDArray[np.float32],
+def blend_bands(
+    picture: Pixels,
     engine: Engine,
     side: int,
     averages: Averages | None,
     progress: Progress | None = None,
-) -> NDArray[np.float32]:
-    """Restore (H, W, 3) in tiles of at most `side` pixels, with `averages` pinned or their own."""
-    restored = np.zeros_like(picture)
-    places = list(tiles(picture.shape[0], picture.shape[1], side))
-    for done, (rows, columns) in enumerate(places, 1):
-        place = np.s_[rows.start : rows.stop, columns.start : columns.stop]
-        tile = engine.restore(picture[place][None], averages)[0]
-        tile *= (rows.weights[:, None] * columns.weights)[:, :, None]
-        restored[place] += tile
-        if progress:
-            progress(done / len(places))
-    return restored
+) -> Iterator[tuple[slice, Floats]]:
+    """Restore (H, W, 3) in tiles of at most `side` pixels, with `averages` pinned or their own.
+
+    Yields rows as `restore_bands` does, when no tile adds to them any more.
+    """
+    height, width, _ = picture.shape
+    all_rows, all_columns = spans(height, side), spans(width, side)
+    ends = [*(rows.start for rows in all_rows[1:]), height]
+    held = np.empty((0, width, 3), np.float32)
+    for number, (rows, end) in enumerate(zip(all_rows, ends, strict=True)):
+        band = np.zeros((rows.stop - rows.start, width, 3), np.float32)
+        band[: len(held)] = held
+        for done, columns in enumerate(all_columns, 1):
+            place = np.s_[rows.start : rows.stop, columns.start : columns.stop]
+            tile = engine.restore(picture[place][None], averages)[0]
+            tile *= (rows.weights[:, None] * columns.weights)[:, :, None]
+            band[:, place[1]] += tile
+            if progress:
+                progress((number + done / len(all_columns)) / len(all_rows))
+        yield slice(rows.start, end), band[: end - rows.start]
+        held = band[end - rows.start :]
 
 
 def _largest_side(height: int, width: int, engine: Engine, tile: TileSize) -> int | None:

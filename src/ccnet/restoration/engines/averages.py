@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut
+from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pixels
 from ccnet.restoration.grid import Span, sample_corners, tiles
 
 SAMPLE_SIDE = 192
@@ -48,7 +48,7 @@ the network to use, (K,), and it takes those it measures for the rest."""
 
 
 def measure_averages(
-    picture: Floats,
+    picture: Pixels,
     side: int,
     measure_shallow: MeasureShallow,
     measure: Measure,
@@ -64,7 +64,7 @@ def measure_averages(
     return _continued(shallow, tiled_averages(picture, side, estimated, measure, progress))
 
 
-def shallow_averages(picture: Floats, side: int, measure: MeasureShallow) -> Floats:
+def shallow_averages(picture: Pixels, side: int, measure: MeasureShallow) -> Floats:
     """Measure mean and variance of both shallow inputs over all tiles, (S,)."""
     means = squares = np.float64(0)
     for tile, core, share in _tiles(picture, side):
@@ -75,7 +75,7 @@ def shallow_averages(picture: Floats, side: int, measure: MeasureShallow) -> Flo
     return _moments_joined(means, squares - means**2)
 
 
-def sampled_averages(picture: Floats, shallow: Floats, measure: Measure, count: int) -> Averages:
+def sampled_averages(picture: Pixels, shallow: Floats, measure: Measure, count: int) -> Averages:
     """Estimate all averages from at most `count` small tiles of native size."""
     height, width, _ = picture.shape
     corners = sample_corners(height, width, SAMPLE_SIDE, count)
@@ -88,7 +88,7 @@ def sampled_averages(picture: Floats, shallow: Floats, measure: Measure, count: 
 
 
 def tiled_averages(
-    picture: Floats,
+    picture: Pixels,
     side: int,
     given: Averages,
     measure: Measure,
@@ -123,11 +123,11 @@ def _moments_joined(means: NDArray[np.float64], variances: NDArray[np.float64]) 
     return np.concatenate(parts).astype(np.float32)
 
 
-def _tiles(picture: Floats, side: int) -> Iterator[tuple[Floats, Core, float]]:
+def _tiles(picture: Pixels, side: int) -> Iterator[tuple[Floats, Core, float]]:
     """Cut a picture into tiles: each as a batch, the core in it, and the core's share of pixels."""
     height, width, _ = picture.shape
     for rows, columns in tiles(height, width, side):
-        tile = picture[None, rows.start : rows.stop, columns.start : columns.stop]
+        tile = picture[rows.start : rows.stop, columns.start : columns.stop][None]
         sides = [span.core[1] - span.core[0] for span in (rows, columns)]
         (top, bottom), (left, right) = _core(rows, height), _core(columns, width)
         yield tile, (top, left, bottom, right), math.prod(sides) / (height * width)

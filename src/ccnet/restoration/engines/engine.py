@@ -17,6 +17,15 @@ Averages: TypeAlias = Floats
 network asks for them."""
 
 
+class Pixels(Protocol):
+    """A picture (H, W, 3) in [0, 1] out of which rows and columns are cut: an array, for one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, place: tuple[slice, slice], /) -> Floats: ...
+
+
 class MemoryRanOut(PictureError):
     """So many pixels at once are more than memory holds."""
 
@@ -57,7 +66,7 @@ class Engine(Protocol):
         ...
 
     def measure(
-        self, picture: Floats, side: int, progress: Callable[[float], object] | None = None
+        self, picture: Pixels, side: int, progress: Callable[[float], object] | None = None
     ) -> Averages:
         """Measure a picture's averages in tiles. Raises as `restore` does.
 

@@ -11,7 +11,7 @@ import onnxruntime
 
 from ccnet.errors import WeightsError
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
-from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut
+from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pixels
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
     NOT_FINITE,
@@ -49,7 +49,7 @@ class OnnxRuntimeEngine:
         return to_pictures(self._run("restored", batch, given, WHOLE))
 
     def measure(
-        self, picture: Floats, side: int, progress: Callable[[float], object] | None = None
+        self, picture: Pixels, side: int, progress: Callable[[float], object] | None = None
     ) -> Averages:
         return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
 

@@ -17,7 +17,7 @@ from openvino import opset13 as operators
 
 from ccnet.errors import UsageError, WeightsError
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
-from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut
+from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pixels
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
     NOT_FINITE,
@@ -73,7 +73,7 @@ class OpenVinoEngine:
         return to_pictures(self._run("restored", batch, given, WHOLE))
 
     def measure(
-        self, picture: Floats, side: int, progress: Callable[[float], object] | None = None
+        self, picture: Pixels, side: int, progress: Callable[[float], object] | None = None
     ) -> Averages:
         return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
 

@@ -19,7 +19,7 @@ from ccnet.network import Average, CCNet, PartAverages, picture_average
 from ccnet.network.inference import for_inference
 from ccnet.network.padding import fitting_size, pad_to_fit
 from ccnet.restoration.engines.averages import Core, measure_averages
-from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut
+from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pixels
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
     NOT_FINITE,
@@ -71,7 +71,7 @@ class TorchEngine:
         return self._run(batch, average).cpu().numpy()
 
     def measure(
-        self, picture: Floats, side: int, progress: Callable[[float], object] | None = None
+        self, picture: Pixels, side: int, progress: Callable[[float], object] | None = None
     ) -> Averages:
         return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
 
