@@ -41,6 +41,11 @@ def test_a_picture_is_restored_as_from_python(client: httpx.Client) -> None:
         client.post("/v1/restore", params={"task": "dehaze"}, content=sent, headers=PNG),
         client.post("/v1/restore", data={"task": "dehaze"}, files={"picture": sent}),
         client.post("/v1/restore", params={"model": "dehaze-small"}, content=sent),
+        client.post(  # as curl --data-binary does
+            "/v1/restore?task=dehaze",
+            content=sent,
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+        ),
     ):
         assert answer.status_code == 200, answer.text
         assert answer.headers["content-type"] == "image/png"

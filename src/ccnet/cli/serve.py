@@ -27,6 +27,9 @@ def serve(
             "repeated: each restores one picture at a time.",
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(envvar="CCNET_ENGINE", help="As for ccnet restore.")
+    ] = "auto",
     precision: Annotated[
         str, typer.Option(envvar="CCNET_PRECISION", help="As for ccnet restore.")
     ] = "auto",
@@ -42,8 +45,8 @@ def serve(
         list[str] | None,
         typer.Option(
             envvar="CCNET_MODEL",
-            help="A file of weights to offer by its name without suffix, beside the models that "
-            "ship; may be repeated.",
+            help="A file of weights, one on the Hub or an ONNX file, as for ccnet restore, to "
+            "offer by its name without suffix, beside the models that ship; may be repeated.",
         ),
     ] = None,
     max_megabytes: Annotated[
@@ -113,6 +116,7 @@ def serve(
         host=host,
         port=port,
         devices=tuple(device or ["auto"]),
+        engine=engine,
         precision=precision,
         tile=tile,
         models=tuple(model or []),

@@ -22,18 +22,21 @@ from ccnet.serving.service import Answer, RestorationService
 from ccnet.weights.registry import DEFAULTS
 
 _MEDIA_TYPES = [f"image/{name}" for name in FORMATS]
+_FACTS = ("task", "description", "licence", "parameters")
+_RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+"""Of a body that may be a picture; the last is what curl says of any."""
 _PICTURE = {"type": "string", "format": "binary"}
 
 
 class OfferedModel(BaseModel):
-    """A model that can be asked for by its name."""
+    """A model that can be asked for by its name; null is for what its file does not say."""
 
     name: str
     task: str | None
     default: bool
     description: str | None
     licence: str | None
-    parameters: int
+    parameters: int | None
 
 
 class ErrorFacts(BaseModel):
@@ -59,8 +62,8 @@ def make_router(service: RestorationService, metrics: Metrics) -> APIRouter:
         response_class=Response,
         responses=_answers(),
         openapi_extra={
-            "parameters": _parameters(service.models),
-            "requestBody": _request_body(service.models),
+            "parameters": _parameters(service.offers),
+            "requestBody": _request_body(service.offers),
         },
     )
     async def restore(request: Request) -> Response:
@@ -82,13 +85,10 @@ def make_router(service: RestorationService, metrics: Metrics) -> APIRouter:
         return [
             OfferedModel(
                 name=name,
-                task=model.task,
-                default=DEFAULTS.get(model.task or "") == name,
-                description=model.description,
-                licence=model.licence,
-                parameters=model.parameters,
+                default=name in DEFAULTS.values(),
+                **{fact: getattr(offer.model, fact, None) for fact in _FACTS},
             )
-            for name, model in service.models.items()
+            for name, offer in service.offers.items()
         ]
 
     @router.get("/healthz", response_class=PlainTextResponse, summary="Whether the server lives")
@@ -150,7 +150,7 @@ async def _read(request: Request) -> tuple[bytes, Options]:
     options: dict[str, object] = dict(request.query_params)
     if media_type == "multipart/form-data":
         data = await _read_form(request, options)
-    elif media_type in ("", "application/octet-stream") or media_type.startswith("image/"):
+    elif media_type in _RAW or media_type.startswith("image/"):
         data = await request.body()
     else:
         raise Refusal(

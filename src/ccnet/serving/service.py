@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import queue
 import time
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from ccnet.errors import CCNetError, PictureError, UsageError
 from ccnet.images import Picture, encode_picture, picture_size, read_picture
@@ -25,7 +27,9 @@ from ccnet.serving.refusals import Refusal
 from ccnet.serving.settings import Settings
 from ccnet.weights import Model, list_models
 from ccnet.weights.model import read_model
-from ccnet.weights.registry import DEFAULTS, find_weights
+from ccnet.weights.registry import DEFAULTS, ONNX, find_weights
+
+_log = logging.getLogger("ccnet.serving")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,13 @@ class Answer:
     after: Picture = field(repr=False)
 
 
+class Offer(NamedTuple):
+    """A model that requests may name: what `Restorer` takes, and what is known of it."""
+
+    source: str
+    model: Model | None
+
+
 class RestorationService:
     """Restores pictures in threads of its own, each device one at a time.
 
@@ -59,11 +70,13 @@ class RestorationService:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
-        self._sources, self.models = _offered(settings.models)
+        self.offers = _offered(settings.models)
         self._metrics = metrics
         self._idle: queue.SimpleQueue[dict[str, Restorer]] = queue.SimpleQueue()
         for device in settings.devices:
-            self._idle.put(self._restorers(device))
+            restorers = self._restorers(device)
+            self._idle.put(restorers)
+            _log.info("Restoring with %s.", restorers[DEFAULTS["dehaze"]].engine)
         shipped_recogniser()  # now, so that a broken one is told at the start
         threads = max(settings.max_decodes, len(settings.devices))
         self.queue = JobQueue(threads, settings.max_waiting)
@@ -85,12 +98,13 @@ class RestorationService:
     def _restorers(self, device: str) -> dict[str, Restorer]:
         return {
             name: Restorer(
-                source,
+                offer.source,
+                engine=self.settings.engine,
                 device=device,
                 precision=self.settings.precision,
                 tile=self.settings.tile,
             )
-            for name, source in self._sources.items()
+            for name, offer in self.offers.items()
         }
 
     def _check(self, data: bytes, options: Options) -> None:
@@ -156,24 +170,23 @@ class RestorationService:
 
     def _model_of(self, options: Options) -> str | None:
         """Name the model that is asked for, or None where that is left to recognition."""
-        if options.model is not None and options.model not in self.models:
-            known = ", ".join(self.models)
+        if options.model is not None and options.model not in self.offers:
+            known = ", ".join(self.offers)
             raise Refusal("invalid_option", f"model must be one of {known}.")
         return options.model or DEFAULTS.get(options.task)
 
 
-def _offered(names: tuple[str, ...]) -> tuple[dict[str, str], dict[str, Model]]:
-    """Give what `Restorer` takes and what is known of each model that is offered, by its name.
-
-    They are those that ship, and those that the operator names, whose files are called by stem.
-    """
-    models = {model.name: model for model in list_models() if isinstance(model.file, Path)}
-    sources = {name: name for name in models}
-    for source in names:
-        path = find_weights(source)
-        models[path.stem] = read_model(path, path.stem)
-        sources[path.stem] = source
-    return sources, models
+def _offered(sources: tuple[str, ...]) -> dict[str, Offer]:
+    """List the models that ship, and by the stems of their files those that the operator names."""
+    models = (model for model in list_models() if isinstance(model.file, Path))
+    offers = {model.name: Offer(model.name, model) for model in models}
+    for source in sources:
+        if source.lower().endswith(ONNX):
+            offers[Path(source).stem] = Offer(source, None)
+        else:
+            path = find_weights(source)
+            offers[path.stem] = Offer(source, read_model(path, path.stem))
+    return offers
 
 
 @contextmanager
