@@ -36,7 +36,15 @@ def test_it_holds_every_file_of_the_package(wheel: Path) -> None:
     }
     packed = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("ccnet/")}
     assert packed == expected
-    for kind in (".safetensors", ".onnx", "small.md", "catalogue.json", ".yaml", "py.typed", ".jpg"):
+    for kind in (
+        ".safetensors",
+        ".onnx",
+        "small.md",
+        "catalogue.json",
+        ".yaml",
+        "py.typed",
+        ".jpg",
+    ):
         assert any(name.endswith(kind) for name in packed), kind
 
 
