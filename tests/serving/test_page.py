@@ -20,7 +20,15 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    FilePayload,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from .servers import BOUNDS, LARGE, Server, figure, photograph, pixels_of, until
 
@@ -49,10 +57,18 @@ def opened(browser: Browser, server: Server, size: tuple[int, int]) -> tuple[Pag
     page = browser.new_page(viewport={"width": size[0], "height": size[1]})
     page.set_default_timeout(60_000)
     wrong: list[str] = []
-    page.on("console", lambda message: message.type == "error" and wrong.append(message.text))
+
+    def note_message(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            wrong.append(message.text)
+
+    def note_request(request: Request) -> None:
+        if not request.url.startswith((f"{server.address}/", "data:", "blob:")):
+            wrong.append(request.url)
+
+    page.on("console", note_message)
     page.on("pageerror", lambda error: wrong.append(str(error)))
-    hosts = (f"{server.address}/", "data:", "blob:")
-    page.on("request", lambda asked: asked.url.startswith(hosts) or wrong.append(asked.url))
+    page.on("request", note_request)
     page.goto(server.address)
     page.get_by_role("button", name="Restore", exact=True).wait_for()
     return page, wrong
@@ -116,10 +132,10 @@ def test_drop_restore_compare_download(browser: Browser, server: Server, tmp_pat
     with page.expect_download() as download:
         page.locator("#download").click()
     assert download.value.suggested_filename == "The bay-restored.jpg"
-    command = [sys.executable, "-c", "from ccnet.cli.main import run; run()", "restore", source]
+    run = [sys.executable, "-c", "from ccnet.cli.main import run; run()", "restore", str(source)]
+    options = ["--tile", BOUNDS["CCNET_TILE"], "-o", str(tmp_path / "same.jpg")]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    options = ["--tile", BOUNDS["CCNET_TILE"], "-o", tmp_path / "same.jpg"]
-    subprocess.run([*command, *options], check=True, capture_output=True, env=environment)
+    subprocess.run([*run, *options], check=True, capture_output=True, env=environment)
     result = pixels_of(Path(download.value.path()).read_bytes()).astype(int)
     assert np.abs(result - pixels_of((tmp_path / "same.jpg").read_bytes())).max() <= 2
     screenshot(page, "desktop")
@@ -154,13 +170,11 @@ def test_several_pictures_become_one_zip(browser: Browser, server: Server) -> No
     page, wrong = opened(browser, server, PHONE)
     page.get_by_role("tab", name="Several pictures").click()
     files = [
-        ("a.png", photograph(100, 80)),
-        ("a.png", photograph(60, 90)),
-        ("b.jpg", b"no picture"),
+        FilePayload(name="a.png", mimeType="image/png", buffer=photograph(100, 80)),
+        FilePayload(name="a.png", mimeType="image/png", buffer=photograph(60, 90)),
+        FilePayload(name="b.jpg", mimeType="image/jpeg", buffer=b"no picture"),
     ]
-    page.locator("#uploads input[type=file]").set_input_files(
-        [{"name": name, "mimeType": "image/png", "buffer": data} for name, data in files]
-    )
+    page.locator("#uploads input[type=file]").set_input_files(files)
     expect(page.locator("#uploads")).to_contain_text("10.0 B")
     page.locator("#several-task").get_by_label("Haze").check()
     page.get_by_role("button", name="Restore all").click()
