@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+
+import pytest
+
+from ccnet.serving.queue import Job, JobQueue, StoppedError
+from ccnet.serving.refusals import STATUSES, Refusal
+
+
+class Gate:
+    """Work that begins, and ends when it is let."""
+
+    def __init__(self) -> None:
+        self.began = threading.Event()
+        self.open = threading.Event()
+
+    def work(self, job: Job[str]) -> str:
+        self.began.set()
+        while not self.open.wait(0.01):
+            job.tell(0.5)
+        return "done"
+
+
+def test_jobs_are_done_first_come_first_served() -> None:
+    queue = JobQueue(threads=1, most_waiting=10)
+    order: list[int] = []
+
+    def note(number: int) -> Callable[[Job[None]], None]:
+        return lambda _: order.append(number)
+
+    jobs = [queue.add(note(number), 60) for number in range(5)]
+    for job in jobs:
+        job.future.result(60)
+    assert order == [0, 1, 2, 3, 4]
+    assert jobs[0].share == 1
+    assert queue.waiting == 0
+
+
+def test_more_than_may_wait_are_refused_until_there_is_room() -> None:
+    queue, gate = JobQueue(threads=1, most_waiting=2), Gate()
+    running = queue.add(gate.work, 60)
+    assert gate.began.wait(60)
+    waiting = [queue.add(lambda _: "later", 60) for _ in range(2)]
+    assert (queue.running, queue.waiting) == (1, 2)
+    with pytest.raises(Refusal) as refused:
+        queue.add(lambda _: "never", 60)
+    assert refused.value.status == 429
+    assert int(refused.value.headers["Retry-After"]) >= 1
+    waiting[0].cancel()
+    assert queue.waiting == 1
+    waiting.append(queue.add(lambda _: "later", 60))
+    gate.open.set()
+    assert running.future.result(60) == "done"
+    assert [job.future.result(60) for job in waiting[1:]] == ["later", "later"]
+
+
+def test_a_job_that_is_cancelled_stops_or_never_begins() -> None:
+    queue, gate = JobQueue(threads=1, most_waiting=2), Gate()
+    running, waiting = queue.add(gate.work, 60), queue.add(gate.work, 60)
+    assert gate.began.wait(60)
+    waiting.cancel()
+    running.cancel()
+    with pytest.raises(StoppedError):
+        running.future.result(60)
+    with pytest.raises(CancelledError):
+        waiting.future.result(60)
+    assert queue.add(lambda _: "next", 60).future.result(60) == "next"
+
+
+def test_a_job_whose_time_is_over_stops() -> None:
+    queue, gate = JobQueue(threads=1, most_waiting=2), Gate()
+    with pytest.raises(StoppedError):
+        queue.add(gate.work, 0.05).future.result(60)
+
+
+def test_an_error_ends_its_job_only() -> None:
+    queue = JobQueue(threads=1, most_waiting=2)
+
+    def fail(_: Job[None]) -> None:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        queue.add(fail, 60).future.result(60)
+    assert queue.add(lambda _: "next", 60).future.result(60) == "next"
+
+
+def test_closing_finishes_what_is_there_and_refuses_what_is_new() -> None:
+    queue, gate = JobQueue(threads=1, most_waiting=2), Gate()
+    jobs = [queue.add(gate.work, 60), queue.add(lambda _: "done", 60)]
+    assert not queue.close(0.01)
+    with pytest.raises(Refusal) as refused:
+        queue.add(lambda _: "never", 60)
+    assert refused.value.code == "stopping"
+    gate.open.set()
+    assert queue.close(60)
+    assert [job.future.result(0) for job in jobs] == ["done", "done"]
+
+
+def test_a_refusal_has_a_known_code() -> None:
+    assert all(400 <= status < 600 for status in STATUSES.values())
+    with pytest.raises(KeyError):
+        Refusal("no_such_code", "")
