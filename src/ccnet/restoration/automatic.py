@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,7 +77,7 @@ class AutoRestorer:
             picture = read_array(picture)
         if isinstance(picture, np.ndarray):
             check_array(picture)
-            kind = _recognise_array(picture)
+            kind = _recognise_arrays([picture])
         elif pillow.is_image(picture):
             kind = _recognise_picture(pillow.to_picture(picture))
         else:
@@ -127,6 +130,17 @@ class AutoRestorer:
             write_picture(restored, target, format=format, quality=quality, overwrite=overwrite)
         return outcome
 
+    def choose(self, arrays: Sequence[NDArray[Any]]) -> tuple[Restorer | None, Outcome]:
+        """Recognise what is wrong with several views of one scene, such as frames of a video.
+
+        What is thought likely of each is averaged. Gives what restores them, None if nothing must.
+        """
+        kind = _recognise_arrays(arrays)
+        if kind == CLEAR:
+            return None, Outcome(kind, None)
+        model = _model_for(kind)
+        return self._restorer(model), Outcome(kind, model)
+
     def _restorer(self, model: str) -> Restorer:
         with self._loading:
             if model not in self._restorers:
@@ -149,13 +163,20 @@ def _recognise_picture(picture: Picture) -> str:
     return shipped_recogniser().recognise(views_of_picture(picture))
 
 
-def _recognise_array(array: NDArray[Any]) -> str:
+def _recognise_arrays(arrays: Sequence[NDArray[Any]]) -> str:
     from ccnet.recognition.recogniser import shipped_recogniser
     from ccnet.recognition.views import views_of
 
-    height, width = array.shape[:2]
-    views = views_of(lambda rows, columns: rgb_of(array[rows, columns]), height, width)
-    return shipped_recogniser().recognise(views)
+    recogniser = shipped_recogniser()
+    found = []
+    for array in arrays:
+        cut = partial(_rgb_cut, array)
+        found.append(recogniser.probabilities(views_of(cut, *array.shape[:2])))
+    return recogniser.decide({kind: fmean(each[kind] for each in found) for kind in found[0]})
+
+
+def _rgb_cut(array: NDArray[Any], rows: slice, columns: slice) -> NDArray[np.float32]:
+    return rgb_of(array[rows, columns])
 
 
 def _model_for(kind: str) -> str:
