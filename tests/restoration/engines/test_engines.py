@@ -1,0 +1,208 @@
+"""Every engine against the network it runs, in PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import openvino
+import pytest
+import torch
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from ccnet.errors import WeightsError
+from ccnet.export.network import build_model
+from ccnet.network import CCNet, SharedAverages
+from ccnet.restoration.engines import Engine, MemoryRanOut
+from ccnet.restoration.engines.averages import sampled_averages
+from ccnet.restoration.engines.onnxruntime_engine import OnnxRuntimeEngine
+from ccnet.restoration.engines.openvino_engine import OpenVinoEngine
+from ccnet.restoration.engines.torch_engine import TorchEngine
+from ccnet.weights import load_network
+from ccnet.weights.onnx_files import seal
+from ccnet.weights.registry import MODELS
+
+Floats = NDArray[np.float32]
+
+
+ONNX = MODELS / "dehaze-small.onnx"
+
+
+@pytest.fixture(scope="module")
+def network() -> CCNet:
+    return load_network("dehaze")
+
+
+@pytest.fixture(scope="module")
+def engines(network: CCNet) -> dict[str, Engine]:
+    return {
+        "torch": TorchEngine(network, device="cpu", precision="float32"),
+        "openvino": OpenVinoEngine(ONNX, precision="float32"),
+        "onnxruntime": OnnxRuntimeEngine(ONNX),
+    }
+
+
+def noise(*shape: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).random((*shape, 3), dtype=np.float32)
+
+
+def by_network(network: CCNet, batch: Floats) -> Floats:
+    with torch.no_grad():
+        restored = network(torch.from_numpy(batch).permute(0, 3, 1, 2))
+    return restored.clamp(0, 1).permute(0, 2, 3, 1).numpy()
+
+
+@settings(max_examples=8)
+@given(
+    samples=st.integers(1, 3),
+    height=st.integers(2, 160),
+    width=st.integers(2, 160),
+    seed=st.integers(0, 2**31),
+)
+@example(2, 131, 125, 0)
+def test_all_restore_as_the_network_does(
+    engines: dict[str, Engine],
+    network: CCNet,
+    samples: int,
+    height: int,
+    width: int,
+    seed: int,
+) -> None:
+    brightness = np.linspace(1, 0.2, samples, dtype=np.float32)[:, None, None, None]
+    batch = noise(samples, height, width, seed=seed) * brightness
+    before = batch.copy()
+    expected = by_network(network, batch)
+    for engine in engines.values():
+        np.testing.assert_allclose(engine.restore(batch), expected, rtol=0, atol=1e-4)
+        assert np.array_equal(batch, before)
+
+
+@pytest.mark.parametrize("name", ["torch", "openvino", "onnxruntime"])
+def test_averages_are_corrected_over_all_tiles(
+    engines: dict[str, Engine], network: CCNet, name: str
+) -> None:
+    picture = noise(300, 420) * np.linspace(0.2, 1, 420, dtype=np.float32)[:, None]
+    own = SharedAverages()
+    with torch.no_grad():
+        network(torch.from_numpy(picture).permute(2, 0, 1)[None], own)
+    wanted = torch.cat(own.values, 1).flatten().numpy()
+    engine = engines[name]
+    assert isinstance(engine, (TorchEngine, OpenVinoEngine, OnnxRuntimeEngine))
+    shares: list[float] = []
+    measured = engine.measure(picture, 512, shares.append)
+    assert shares == [1.0]
+    assert measured.dtype == np.float32
+    np.testing.assert_allclose(measured[:192], wanted[:192], rtol=1e-4, atol=1e-5)
+    # The sample leaves out two fifths of the picture, its borders among them.
+    sampled = sampled_averages(picture, measured[:192], engine._measure, 16)
+    assert np.abs(measured - wanted).mean() < 0.2 * np.abs(sampled - wanted).mean()
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_averages_over_tiles_agree_with_torch(engines: dict[str, Engine], name: str) -> None:
+    picture = noise(530, 610) * np.linspace(0.2, 1, 610, dtype=np.float32)[:, None]
+    wanted = engines["torch"].measure(picture, 512)
+    measured = engines[name].measure(picture, 512)
+    np.testing.assert_allclose(measured, wanted, rtol=1e-3, atol=1e-4)
+    tile = picture[None, :200, :130]
+    expected = engines["torch"].restore(tile, wanted)
+    np.testing.assert_allclose(engines[name].restore(tile, wanted), expected, rtol=0, atol=1e-4)
+    assert np.abs(engines[name].restore(tile) - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("path", sorted(MODELS.glob("*.safetensors")), ids=lambda path: path.stem)
+def test_what_ships_gives_the_same_from_both_its_files(path: Path) -> None:
+    picture = noise(1, 70, 150)
+    expected = by_network(load_network(path), picture)
+    onnx = path.with_suffix(".onnx")
+    for engine in (OpenVinoEngine(onnx, precision="float32"), OnnxRuntimeEngine(onnx)):
+        np.testing.assert_allclose(engine.restore(picture), expected, rtol=0, atol=1e-4)
+
+
+def test_bfloat16_stays_near(network: CCNet) -> None:
+    engines: list[Engine] = [TorchEngine(network, device="cpu", precision="bfloat16")]
+    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        engines.append(OpenVinoEngine(ONNX, precision="bfloat16"))
+    # Grey with faint noise, for which the norm of the shallow inputs divides by little.
+    picture = 0.6 + 0.02 * noise(1, 140, 130)
+    expected = by_network(network, picture)
+    for engine in engines:
+        difference = np.abs(engine.restore(picture) - expected)
+        assert 0 < difference.max() < 0.02
+        assert difference.mean() < 0.002
+
+
+def test_threads_share_an_engine(engines: dict[str, Engine]) -> None:
+    pictures = [noise(1, 60 + 9 * index, 80, seed=index) for index in range(6)]
+    for engine in engines.values():
+        alone = [engine.restore(picture) for picture in pictures]
+        with ThreadPoolExecutor(3) as pool:
+            together = list(pool.map(engine.restore, pictures))
+        assert all(map(np.array_equal, alone, together))
+
+
+@pytest.fixture(scope="module")
+def broken_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export, unchecked, of a network that restores nothing but NaN."""
+    network = load_network("dehaze")
+    with torch.no_grad():
+        network.head_full.weight.fill_(torch.nan)
+    path = tmp_path_factory.mktemp("broken") / "broken.onnx"
+    model = build_model(network, averages=True, metadata={})
+    path.write_bytes(seal(model.SerializeToString()))
+    return path
+
+
+@pytest.mark.parametrize("engine", [OpenVinoEngine, OnnxRuntimeEngine])
+@pytest.mark.filterwarnings("ignore:bfloat16 overflowed")
+def test_numbers_that_are_not_finite_are_told(
+    broken_file: Path, engine: Callable[[Path], Engine]
+) -> None:
+    with pytest.raises(WeightsError, match="not finite"):
+        engine(broken_file).restore(noise(1, 8, 8))
+
+
+def test_what_overflows_is_restored_in_float32(broken_file: Path) -> None:
+    engine = OpenVinoEngine(ONNX, precision="float32")
+    picture = noise(1, 30, 40)
+    expected = engine.restore(picture)
+    engine._precision = "bfloat16"
+    broken = OpenVinoEngine(broken_file, precision="float32")
+    engine._compiled["restored", "bfloat16"] = broken._compile("restored", "float32")
+    with pytest.warns(RuntimeWarning, match="bfloat16 overflowed"):
+        restored = engine.restore(picture)
+    assert np.array_equal(restored, expected)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("Failed to allocate memory for requested buffer of size 123"),
+        torch.OutOfMemoryError("CUDA out of memory."),
+    ],
+)
+def test_memory_that_runs_out_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    engine = OpenVinoEngine(ONNX)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(engine, "_compile", lambda *_: _Failing(fail))
+    with pytest.raises(MemoryRanOut, match="does not hold 320 pixels"):
+        engine.restore(noise(1, 16, 20))
+
+
+class _Failing:
+    """A compiled model whose requests cannot be made."""
+
+    def __init__(self, fail: Callable[..., None]) -> None:
+        self.create_infer_request = fail
+
+    def input(self, name: str) -> Floats:
+        return np.empty((1, 8), np.float32)
