@@ -16,6 +16,9 @@ from skimage import data
 
 from ccnet.network import CCNet
 from ccnet.weights.files import save_model
+from ccnet.weights.registry import MODELS
+
+ONNX = MODELS / "dehaze-small.onnx"
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +186,38 @@ def test_debug_shows_where_an_error_came_from(weights: Path, tmp_path: Path) -> 
 def test_help_does_not_wait_for_torch() -> None:
     code = "import sys, ccnet, ccnet.cli.main; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_restores_without_torch_and_says_with_what(tmp_path: Path) -> None:
+    source = hazy_photograph(tmp_path / "a.png")
+    code = (
+        "import sys; sys.modules.update(torch=None, onnx=None);"
+        "from ccnet.cli.main import run; run()"
+    )
+    for engine, name in (("auto", "OpenVINO"), ("onnxruntime", "ONNX Runtime")):
+        target = tmp_path / f"{engine}.png"
+        arguments = ("restore", source, "--task", "dehaze", "--engine", engine, "-o", target)
+        command = [sys.executable, "-c", code, *map(str, arguments)]
+        done = subprocess.run(command, capture_output=True, check=False, text=True)
+        assert done.returncode == 0, done.stderr
+        assert f" with {name} in " in done.stderr.splitlines()[-1]
+    with_torch = ("restore", source, "--task", "dehaze", "--engine", "torch", "--precision")
+    assert ccnet(*with_torch, "float32", "-o", tmp_path / "torch.png").returncode == 0
+    with Image.open(tmp_path / "torch.png") as image:
+        expected = np.asarray(image).astype(int)
+    for engine, worst in (("auto", 8), ("onnxruntime", 1)):  # bfloat16 and float32
+        with Image.open(tmp_path / f"{engine}.png") as image:
+            assert np.abs(np.asarray(image) - expected).max() <= worst
+
+
+def test_an_onnx_file_is_a_model_too(tmp_path: Path) -> None:
+    source = photograph(tmp_path / "a.png")
+    piped = ccnet("restore", "-", "--model", ONNX, data=source.read_bytes())
+    assert piped.returncode == 0
+    assert piped.stderr.startswith(b"restored with OpenVINO in ")
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(ONNX.read_bytes()[:-1000])
+    refused = ccnet("restore", source, "--model", broken)
+    assert refused.returncode == 1
+    assert b"broken.onnx is cut short" in refused.stderr
+    assert b"Traceback" not in refused.stderr

@@ -55,7 +55,7 @@ def choose_engine(
     if precision not in ("auto", *PRECISIONS[name]):
         there = ", ".join(PRECISIONS[name])
         raise UsageError(f"precision={precision} is not one of engine={name}, which has {there}.")
-    if name != "torch" and device not in ("auto", "cpu"):
+    if name != "torch" and device != "auto" and find_device(device) != "cpu":
         raise UsageError(f"device={device} needs engine=torch; engine={name} runs on the CPU.")
     if find_spec(name) is None:
         if name == "openvino":  # which all have, unless they went without what we depend on
@@ -82,11 +82,10 @@ def load_engine(
         WeightsError: There is no such model, or its file is broken.
     """
     if not isinstance(model, (str, os.PathLike)):
-        if engine not in ("auto", "torch"):
+        if choose_engine(engine, device, precision, ("torch",)) != "torch":
             raise UsageError(f"engine={engine} runs models by name or file; a CCNet needs torch.")
         from ccnet.restoration.engines.torch_engine import TorchEngine
 
-        choose_engine("torch", device, precision)
         return TorchEngine(model, device=device, precision=precision)
     path, able = _find(model, engine)
     name = choose_engine(engine, device, precision, able)
