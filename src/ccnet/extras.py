@@ -22,6 +22,7 @@ EXTRAS = {
         "prometheus_client",
         "uvicorn",
     ),
+    "video": ("av",),
 }
 """Packages by their names in Python, by the extra of `pyproject.toml` that brings them."""
 
