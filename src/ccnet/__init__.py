@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ccnet.errors import CCNetError
     from ccnet.network import CCNet
     from ccnet.restoration import Restorer, restore
+    from ccnet.video import restore_video
     from ccnet.weights import list_models, load_network
 
     __version__: str
@@ -24,6 +25,7 @@ __all__ = [
     "list_models",
     "load_network",
     "restore",
+    "restore_video",
 ]
 
 _MODULES = {
@@ -33,6 +35,7 @@ _MODULES = {
     "list_models": "ccnet.weights",
     "load_network": "ccnet.weights",
     "restore": "ccnet.restoration",
+    "restore_video": "ccnet.video",
 }
 
 

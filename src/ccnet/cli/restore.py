@@ -33,14 +33,15 @@ def restore(
         list[str],
         typer.Argument(
             metavar="INPUT...",
-            help="Files, folders (with their subfolders), quoted globs, or - for standard input.",
+            help="Pictures, videos, folders (with their subfolders), quoted globs, or - for a "
+            "picture from standard input.",
         ),
     ],
     task: Annotated[
         str | None,
         typer.Option(
             help="What to take away: dehaze, deblur or desnow; auto, which is meant when both this "
-            "and --model are left out, recognises it in each picture and leaves clear ones alone."
+            "and --model are left out, recognises it in each file and leaves clear ones alone."
         ),
     ] = None,
     output: Annotated[
@@ -49,7 +50,7 @@ def restore(
             "--output",
             "-o",
             metavar="OUT",
-            help="A file for one picture, a folder for several, or - for standard output. When "
+            help="A file for one input, a folder for several, or - for standard output. When "
             "left out, NAME-restored is written beside each NAME.",
         ),
     ] = None,
@@ -97,11 +98,30 @@ def restore(
         int | None,
         typer.Option(min=1, max=100, help="Of JPEG, WebP and AVIF; 95, 95 and 90 when left out."),
     ] = None,
+    codec: Annotated[
+        str | None,
+        typer.Option(
+            help="Of videos: h264, hevc, vp9 or av1; when left out, the source's, or one like it."
+        ),
+    ] = None,
+    crf: Annotated[
+        int | None,
+        typer.Option(
+            help="Quality of videos, lower is better: 18, 20, 24 and 24 for these codecs when left "
+            "out."
+        ),
+    ] = None,
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Of videos: the left half as it was, the right half restored."
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are there.")
     ] = False,
 ) -> None:
-    """Restore photographs: ccnet restore hazy.jpg.
+    """Restore photographs and videos: ccnet restore hazy.jpg.
 
     Prints the name of each file that it has written, and on standard error what pictures were
     taken for and what ran the model. Exits with 0 if all was done, 1 if some inputs failed (each is
@@ -141,7 +161,23 @@ def restore(
         _restore_stream(load, inputs[0], output, format, quality, overwrite)
         return
     jobs = plan(inputs, Path(output) if output is not None else None, format)
-    if _restore_files(load, jobs, format, quality, overwrite, leave_clear=output is None):
+    leave_clear = output is None
+    of_pictures = partial(
+        _restore_picture,
+        format=format,
+        quality=quality,
+        overwrite=overwrite,
+        leave_clear=leave_clear,
+    )
+    of_videos = partial(
+        _restore_video,
+        codec=codec,
+        crf=crf,
+        compare=compare,
+        overwrite=overwrite,
+        leave_clear=leave_clear,
+    )
+    if _restore_files(load, jobs, of_pictures, of_videos, leave_clear):
         raise typer.Exit(1)
 
 
@@ -196,12 +232,13 @@ def _restore_stream(
 def _restore_files(
     load: Callable[[], Restorer | AutoRestorer],
     jobs: Sequence[Job],
-    format: str | None,  # noqa: A002
-    quality: int | None,
-    overwrite: bool,
+    restore_picture: Callable[..., Outcome | None],
+    restore_video: Callable[..., tuple[Outcome | None, str | None, list[str]]],
     leave_clear: bool,
 ) -> int:
     """Restore one file after another, tell the names of those written, and count the failures."""
+    from ccnet.restoration.folders import is_video
+
     started = time.monotonic()
     restorer = load() if any(job.fault is None for job in jobs) else None
     failed = left = 0
@@ -209,13 +246,16 @@ def _restore_files(
         task = bar.add_task("", total=len(jobs))
         for done, job in enumerate(jobs):
             bar.update(task, description=one_line(job.source.name))
+            show = partial(_show, bar, task, done)
+            notes: Sequence[str] = ()
+            missing = None
             try:
                 if restorer is None or job.fault is not None:
                     raise PictureError(job.fault)
-                progress = partial(_show, bar, task, done)
-                outcome = _restore_file(
-                    restorer, job, format, quality, overwrite, leave_clear, progress
-                )
+                if is_video(job.source):
+                    outcome, missing, notes = restore_video(restorer, job, show=show)
+                else:
+                    outcome = restore_picture(restorer, job, show=show)
             except CCNetError as error:
                 failed += 1
                 named = str(job.source) in str(error)
@@ -226,8 +266,13 @@ def _restore_files(
                 left += clear
                 if outcome is not None:
                     write_line(one_line(_told(str(job.source), outcome)), bar, error=True)
+                for note in notes:
+                    write_line(one_line(f"{job.source}: {note}"), bar, error=True)
                 if not (clear and leave_clear):
                     write_line(os.fspath(job.target), bar)
+                if missing is not None:
+                    failed += 1
+                    write_line(f"ccnet: {one_line(missing)}", bar, error=True)
             bar.update(task, completed=done + 1)
     counts = [f"{len(jobs) - failed - left} restored"]
     counts += [f"{left} clear"] * bool(left) + [f"{failed} failed"] * bool(failed)
@@ -236,14 +281,15 @@ def _restore_files(
     return failed
 
 
-def _restore_file(
+def _restore_picture(
     restorer: Restorer | AutoRestorer,
     job: Job,
+    *,
     format: str | None,  # noqa: A002
     quality: int | None,
     overwrite: bool,
     leave_clear: bool,
-    progress: Callable[[float], None],
+    show: Callable[[float], None],
 ) -> Outcome | None:
     """Restore one file; tell what it was taken for, if nobody had said it."""
     from ccnet.restoration import Restorer
@@ -254,13 +300,46 @@ def _restore_file(
         else partial(restorer.restore_file, leave_clear=leave_clear)
     )
     return restore_file(
+        job.source, job.target, format=format, quality=quality, overwrite=overwrite, progress=show
+    )
+
+
+def _restore_video(
+    restorer: Restorer | AutoRestorer,
+    job: Job,
+    *,
+    codec: str | None,
+    crf: int | None,
+    compare: bool,
+    overwrite: bool,
+    leave_clear: bool,
+    show: Callable[[float, str], None],
+) -> tuple[Outcome | None, str | None, list[str]]:
+    """Restore one video; tell what it was taken for, what of it is missing, and more."""
+    from ccnet.video import restore_clip
+
+    started = time.monotonic()
+
+    def speed(frames: int) -> str:
+        return f"{frames / (time.monotonic() - started):.1f} frames a second"
+
+    def progress(frames: int, share: float | None) -> None:
+        show(share or 0, f"{one_line(job.source.name)}, {speed(frames)}")
+
+    done = restore_clip(
+        restorer,
         job.source,
         job.target,
-        format=format,
-        quality=quality,
+        codec=codec,
+        crf=crf,
+        compare=compare,
         overwrite=overwrite,
+        leave_clear=leave_clear,
         progress=progress,
     )
+    notes = [f"{job.target.suffix} cannot hold its {stream}, left out" for stream in done.left_out]
+    notes += [f"{done.frames} frames, {speed(done.frames)}"] * bool(done.frames)
+    return done.outcome, done.fault, notes
 
 
 def _told(source: str, outcome: Outcome) -> str:
@@ -268,5 +347,5 @@ def _told(source: str, outcome: Outcome) -> str:
     return f"{source}: {outcome.kind}, {done}"
 
 
-def _show(bar: Progress, task: TaskID, done: int, share: float) -> None:
-    bar.update(task, completed=done + share)
+def _show(bar: Progress, task: TaskID, done: int, share: float, text: str | None = None) -> None:
+    bar.update(task, completed=done + share, description=text)

@@ -15,10 +15,13 @@ from ccnet.images.formats import FORMATS, NAMES, format_named, format_of_suffix
 MARK = "-restored"
 """Put behind a file's name where no other place for the result is named."""
 
+VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
+"""Suffixes of videos; results of the last are Matroska, for AVI cannot hold what others do."""
+
 
 @dataclass(frozen=True)
 class Job:
-    """One picture: restore `source` into `target`, unless `fault` says why that cannot be."""
+    """One file: restore `source` into `target`, unless `fault` says why that cannot be."""
 
     source: Path
     target: Path
@@ -35,19 +38,20 @@ class _Found:
 
 
 def plan(inputs: Sequence[str], output: Path | None, format: str | None) -> list[Job]:  # noqa: A002
-    """Lay out what to restore into what, without reading or writing any picture.
+    """Lay out what to restore into what, without reading or writing any file.
 
-    Inputs are files, folders and globs. A folder gives the files with a picture's suffix in it and
-    its subfolders, in order of their names. Hidden files and folders are left out, links to folders
-    are not followed, and what an earlier run has written is not taken again: what lies below
-    `output`, and NAME-restored beside a NAME. A file named twice is taken once.
+    Inputs are files, folders and globs. A folder gives the files with a picture's or a video's
+    suffix in it and its subfolders, in order of their names. Hidden files and folders are left out,
+    links to folders are not followed, and what an earlier run has written is not taken again: what
+    lies below `output`, and NAME-restored beside a NAME. A file named twice is taken once.
 
     Args:
         inputs: As above.
-        output: A file if it has a picture's suffix and is no folder, else a folder, in which
-            pictures of folders keep their place. If None, each result stands beside its source as
+        output: A file if it has such a suffix and is no folder, else a folder, in which files of
+            folders keep their place. If None, each result stands beside its source as
             NAME-restored.
-        format: Such as "png", which gives the results its suffix; if None, they keep their own.
+        format: Such as "png", which gives results that are pictures its suffix; if None, they keep
+            their own.
 
     Returns:
         A job for each file, and one with a fault for each input that gives none. Where a result
@@ -65,7 +69,7 @@ def plan(inputs: Sequence[str], output: Path | None, format: str | None) -> list
             found.setdefault(_absolute(file.path), file)
     if output is not None and into_file:
         if len(found) > 1 or any(Path(text).is_dir() for text in inputs):
-            raise UsageError(f"{output} is one file, and several pictures need a folder.")
+            raise UsageError(f"{output} is one file, and several results need a folder.")
         return [Job(file.path, output, file.fault) for file in found.values()]
 
     jobs: list[Job] = []
@@ -94,7 +98,9 @@ def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
     else:
         found = list(_match(text, skipped))
     if not found:
-        yield _Found(path, path, f"{text} gives no file that is called a {NAMES} picture.")
+        yield _Found(
+            path, path, f"{text} gives no file that is called a {NAMES} picture or a video."
+        )
     stems = {file.path.with_suffix("") for file in found}
     for file in found:
         stem = file.path.with_suffix("")
@@ -113,7 +119,7 @@ def _walk(folder: Path, skipped: Path | None) -> Iterator[_Found]:
             and (skipped is None or _absolute(here / name) != _absolute(skipped))
         )
         for name in sorted(names):
-            if _is_picture(here / name):
+            if _is_wanted(here / name):
                 yield _Found(here / name, (here / name).relative_to(folder))
     for error in faults:
         path = Path(error.filename)
@@ -128,16 +134,25 @@ def _match(pattern: str, skipped: Path | None) -> Iterator[_Found]:
     for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - takes absolute ones too
         path = Path(match)
         below_skipped = skipped is not None and _is_below(path, skipped)
-        if _is_picture(path) and not below_skipped and not path.is_dir():
+        if _is_wanted(path) and not below_skipped and not path.is_dir():
             yield _Found(path, path.relative_to(root))
 
 
-def _is_picture(path: Path) -> bool:
-    return format_of_suffix(path) is not None and not path.name.startswith(".")
+def is_video(path: Path) -> bool:
+    """Whether a file is called a video."""
+    return path.suffix.lower() in VIDEOS
+
+
+def _is_wanted(path: Path) -> bool:
+    return _is_known(path) and not path.name.startswith(".")
 
 
 def _is_file(output: Path) -> bool:
-    return format_of_suffix(output) is not None and not output.is_dir()
+    return _is_known(output) and not output.is_dir()
+
+
+def _is_known(path: Path) -> bool:
+    return is_video(path) or format_of_suffix(path) is not None
 
 
 def _is_below(path: Path, folder: Path) -> bool:
@@ -160,6 +175,9 @@ def _suffix(format: str | None) -> str | None:  # noqa: A002
 def _target(file: _Found, output: Path | None, suffix: str | None) -> Path:
     mark = MARK if output is None else ""
     target = file.path if output is None else output / file.place
+    if is_video(target):
+        own = ".mkv" if target.suffix.lower() == ".avi" else target.suffix
+        return target.with_name(target.stem + mark + own)
     known = format_of_suffix(target)
     stem, own = (target.stem, target.suffix) if known else (target.name, "")
     if suffix is not None and format_of_suffix(Path(suffix)) != known:

@@ -1,0 +1,244 @@
+"""Restoring a video file into another."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import av
+import numpy as np
+from av import VideoFrame
+from av.video.reformatter import Colorspace
+
+from ccnet.errors import PictureError, UsageError
+from ccnet.placing import placed, taken
+from ccnet.restoration import AutoRestorer, Restorer
+from ccnet.restoration.automatic import Outcome
+from ccnet.restoration.results import make_folder
+from ccnet.video.clip import Clip, open_clip, quarter_turns
+from ccnet.video.codecs import CONTAINERS, check_choice, choose_encoding
+from ccnet.video.planes import HD, add_change, to_rgb
+from ccnet.video.steady import Floats, Steady
+from ccnet.video.writer import open_writer
+
+if TYPE_CHECKING:
+    from ccnet.network import CCNet
+
+FrameProgress: TypeAlias = Callable[[int, float | None], object]
+"""Told how many frames are done, and their share of all in (0, 1], or None if nobody knows."""
+
+_LOOKED_AT = 5
+"""Frames, spread over a clip, by which it is recognised what is wrong with it."""
+
+
+_LINES = 320
+"""The line of a comparison is this part of the width."""
+
+
+class Restored(NamedTuple):
+    """What became of a video.
+
+    Attributes:
+        outcome: What it was taken for, where nobody said it, and what restored it.
+        frames: How many were written; 0 where the file was copied or nothing was written.
+        fault: A sentence on what of the source was missing or damaged; the rest is restored.
+        left_out: Streams that the result's container cannot hold, a few words each.
+    """
+
+    outcome: Outcome | None
+    frames: int
+    fault: str | None = None
+    left_out: tuple[str, ...] = ()
+
+
+def restore_video(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    task: str = "auto",
+    *,
+    model: str | os.PathLike[str] | CCNet | None = None,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    tile: str | int = "auto",
+    strength: float = 1.0,
+    codec: str | None = None,
+    crf: int | None = None,
+    compare: bool = False,
+    overwrite: bool = False,
+    progress: FrameProgress | None = None,
+) -> Restored:
+    """Restore a video file into another, with its sound, subtitles, chapters and metadata.
+
+    Args:
+        source: An MP4, MOV, Matroska, WebM or AVI file.
+        target: Where to; it is written whole or not at all. Its suffix is .mp4, .m4v, .mov, .mkv
+            or .webm.
+        task: What to take away: "dehaze", "deblur" or "desnow"; "auto" recognises it on some frames
+            and copies a clear video as it is.
+        model: As for `ccnet.restore`, like all down to `strength`.
+        engine: What runs the model.
+        device: Where to compute.
+        precision: What in.
+        tile: The size of tiles.
+        strength: How much of the restoration to take, from 0 to 1.
+        codec: "h264", "hevc", "vp9" or "av1"; by default the source's, where it can be written.
+        crf: The encoder's constant quality: lower is better and larger.
+        compare: Whether to write the source's left half beside the result's right half.
+        overwrite: Whether to replace a target that is there.
+        progress: Called after each frame.
+
+    Returns:
+        What was done, and in `fault` what of a cut or damaged source is not there.
+
+    Raises:
+        PictureError: The source cannot be read or the target not be written, which names it.
+        UsageError: An argument has none of these values.
+        WeightsError: There is no such model, or its file is broken.
+    """
+    restorer: Restorer | AutoRestorer
+    if model is None and task == "auto":
+        restorer = AutoRestorer(
+            engine=engine, device=device, precision=precision, tile=tile, strength=strength
+        )
+    else:
+        restorer = Restorer(
+            task if model is None else model,
+            engine=engine,
+            device=device,
+            precision=precision,
+            tile=tile,
+            strength=strength,
+        )
+    return restore_clip(
+        restorer,
+        source,
+        target,
+        codec=codec,
+        crf=crf,
+        compare=compare,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def restore_clip(
+    restorer: Restorer | AutoRestorer,
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    codec: str | None = None,
+    crf: int | None = None,
+    compare: bool = False,
+    overwrite: bool = False,
+    leave_clear: bool = False,
+    progress: FrameProgress | None = None,
+) -> Restored:
+    """Restore a video file with what is loaded; see `restore_video`.
+
+    With `leave_clear` nothing is written for a clear one, and else it is copied byte for byte,
+    or only encoded anew where another container, a codec, a quality or a comparison is asked for.
+    """
+    source, target = Path(source), Path(target)
+    if target.suffix.lower() not in CONTAINERS:
+        there = ", ".join(CONTAINERS)
+        raise UsageError(f"{target} is no name that a video is written under: take {there}.")
+    check_choice(codec, crf)
+    if not overwrite and os.path.lexists(target):
+        raise PictureError(taken(target))
+    container = CONTAINERS[target.suffix.lower()]
+    model: Restorer | None
+    with open_clip(source) as clip:
+        first = next(clip.frames(), None)
+        if first is None:
+            raise PictureError(f"{source} holds no frame that can be decoded.")
+        name = clip.video.codec.canonical_name
+        encoder, pixels = choose_encoding(name, first.format, container, codec)
+        first = _in_format(first, pixels)
+        if isinstance(restorer, AutoRestorer):
+            spread = [first, *(_in_format(frame, pixels) for frame in _spread_frames(clip))]
+            model, outcome = restorer.choose([_upright(frame) for frame in spread])
+        else:
+            model, outcome = restorer, None
+    if model is None and leave_clear:
+        return Restored(outcome, 0)
+    make_folder(target.parent)
+    as_it_is = model is None and codec is None and crf is None and not compare
+    with _written(target, overwrite) as temporary, open_clip(source) as clip:
+        if as_it_is and source.suffix.lower() == target.suffix.lower():
+            shutil.copyfile(source, temporary)
+            return Restored(outcome, 0)
+        with open_writer(temporary, clip, container, first, encoder, crf) as writer:
+            steady, done = Steady(), 0
+            for done, decoded in enumerate(clip.frames(writer.copy), 1):
+                frame = _in_format(decoded, pixels)
+                if model is not None:
+                    _restore_frame(frame, model, steady, compare)
+                writer.encode(frame)
+                if progress:
+                    progress(done, _share(clip, frame))
+        return Restored(outcome, done, clip.fault(), tuple(writer.left_out))
+
+
+@contextmanager
+def _written(target: Path, overwrite: bool) -> Iterator[Path]:
+    try:
+        with placed(target, error=PictureError, overwrite=overwrite) as temporary:
+            yield temporary
+    except av.FFmpegError as error:
+        raise PictureError(f"{target} cannot be written: {str(error).lower()}.") from error
+
+
+def _restore_frame(frame: VideoFrame, model: Restorer, steady: Steady, compare: bool) -> None:
+    """Restore a frame in place."""
+    before = _upright(frame)
+    change = steady(before, model(before) - before, frame.time or 0.0)
+    if compare:
+        middle = before.shape[1] // 2
+        change[:, :middle] = 0
+        width = max(1, before.shape[1] // _LINES)
+        line = np.s_[:, middle - width // 2 : middle - width // 2 + width]
+        change[line] = 1 - before[line]
+    add_change(frame, np.rot90(change, -quarter_turns(frame)))
+
+
+def _upright(frame: VideoFrame) -> Floats:
+    """Give a frame as players show it; the models know photographs, whose sky is above."""
+    return np.ascontiguousarray(np.rot90(to_rgb(frame), quarter_turns(frame)))
+
+
+def _in_format(frame: VideoFrame, pixels: str) -> VideoFrame:
+    if frame.format.is_rgb:
+        matrix = Colorspace.ITU709 if frame.height >= HD else Colorspace.ITU601
+        return frame.reformat(format=pixels, dst_colorspace=matrix)
+    converted = frame.reformat(format=pixels)
+    converted.colorspace = frame.colorspace  # for which PyAV may write an equal one
+    return converted
+
+
+def _spread_frames(clip: Clip) -> Iterator[VideoFrame]:
+    """Give some frames from all over a clip, as far as it can be looked at out of order."""
+    if clip.seconds is None:
+        return
+    start = float((clip.video.start_time or 0) * (clip.video.time_base or 0))
+    for index in range(1, _LOOKED_AT):
+        time = start + clip.seconds * index / _LOOKED_AT
+        try:
+            clip.container.seek(round(time * av.time_base))
+        except av.FFmpegError:
+            return
+        late_enough = (each for each in clip.frames() if (each.time or time) >= time)
+        frame = next(late_enough, None)
+        if frame is not None:
+            yield frame
+
+
+def _share(clip: Clip, frame: VideoFrame) -> float | None:
+    if not clip.seconds or frame.time is None:
+        return None
+    start = float((clip.video.start_time or 0) * (clip.video.time_base or 0))
+    return min(1.0, max(0.0, (frame.time - start) / clip.seconds))

@@ -1,0 +1,119 @@
+"""Keeping restored frames from flickering.
+
+A network that sees each frame by itself restores the same wall a little brighter here and a little
+darker there from frame to frame, as noise, the camera and whatever passes by move what it goes by.
+So what it changes is smoothed along a shot: not the pixels, which would smear, but the averages of
+that change over coarse cells, and only where the source itself stays as it was. Nothing is tracked.
+`benchmarks/flicker.py` measures it against frames restored one by one, and against smoothing the
+network's averages instead.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float32]
+
+CELLS = 15
+"""Cells along the short side of a frame."""
+
+LASTING = 0.5
+"""Seconds after which a lasting change has taken hold to 63%, where the source does not move."""
+
+MOVED = 12 / 255
+"""A cell of the source whose average moves so far from one frame to the next is not smoothed."""
+
+CUT = 0.6
+"""So far, on average and in parts of `MOVED`, cells move where another shot begins. Noise and a
+hand-held camera stay below a third, and a dissolve is not taken for a cut."""
+
+
+class Steady:
+    """Smooths the change that restoring makes to the frames of one clip, given one after another.
+
+    Attributes:
+        shots: How many have begun.
+    """
+
+    def __init__(self) -> None:
+        self.shots = 0
+        self._before: Floats | None = None
+        self._smoothed: Floats
+        self._time = 0.0
+
+    def __call__(self, before: Floats, change: Floats, time: float) -> Floats:
+        """Steady what restoring adds to a frame.
+
+        Args:
+            before: The frame, (H, W, 3) in [0, 1].
+            change: The restored frame less `before`.
+            time: When the frame is shown, in seconds.
+
+        Returns:
+            A new change.
+        """
+        now, wanted = cell_averages(before), cell_averages(change)
+        moved = self._moved(now)
+        if moved is None or moved.mean() > CUT:
+            self.shots += 1
+            self._smoothed = wanted
+        else:
+            still = math.exp(-max(0.0, time - self._time) / LASTING)
+            self._smoothed = wanted + still * (1 - moved) * (self._smoothed - wanted)
+        self._before, self._time = now, time
+        steadied: Floats = change + _spread(self._smoothed - wanted, change.shape)
+        return steadied
+
+    def _moved(self, now: Floats) -> Floats | None:
+        """How far each cell of the source moved, (rows, columns, 1) in [0, 1] of `MOVED`."""
+        if self._before is None or self._before.shape != now.shape:
+            return None
+        farthest: Floats = np.abs(now - self._before).max(axis=2, keepdims=True)
+        moved: Floats = farthest.clip(0, MOVED) / np.float32(MOVED)
+        return moved
+
+
+def cell_averages(picture: Floats) -> Floats:
+    """Average (H, W, 3) over cells: (rows, columns, 3)."""
+    height, width, _ = picture.shape
+    rows, columns = _cells(height, width)
+    lines = np.tensordot(_averaging(height, rows), picture, 1)
+    averages: Floats = np.matmul(_averaging(width, columns), lines)
+    return averages
+
+
+def _spread(cells: Floats, shape: tuple[int, ...]) -> Floats:
+    """Enlarge (rows, columns, 3) to a frame's shape, linearly between the cells' middles."""
+    height, width, _ = shape
+    rows, columns, _ = cells.shape
+    lines = np.tensordot(_hats(height, rows), cells, 1)
+    enlarged: Floats = np.matmul(_hats(width, columns), lines)
+    return enlarged
+
+
+def _cells(height: int, width: int) -> tuple[int, int]:
+    side = max(1.0, min(height, width) / CELLS)
+    return max(1, round(height / side)), max(1, round(width / side))
+
+
+@lru_cache(maxsize=4)
+def _averaging(length: int, count: int) -> Floats:
+    """(count, length): each of `count` equal parts of a side has weights that sum to 1."""
+    edges = np.linspace(0, length, count + 1)[:, None]
+    before = np.clip(edges - np.arange(length), 0, 1)  # how much of each pixel lies before an edge
+    shares: Floats = (np.diff(before, axis=0) * count / length).astype(np.float32)
+    return shares
+
+
+@lru_cache(maxsize=4)
+def _hats(length: int, count: int) -> Floats:
+    """(length, count): how much of each part each pixel takes; its row sums to 1."""
+    places = (np.arange(length) + 0.5) * count / length - 0.5
+    distances = np.abs(places.clip(0, count - 1)[:, None] - np.arange(count))
+    hats: Floats = np.maximum(1 - distances, 0).astype(np.float32)
+    return hats
