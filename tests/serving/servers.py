@@ -68,8 +68,9 @@ class Server:
 
 
 def start(*options: str, environment: dict[str, str] | None = None) -> Server:
-    """Start a server on a free port."""
-    command = [sys.executable, "-c", "from ccnet.cli.main import run; run()"]
+    """Start a server on a free port, as where PyTorch is not installed."""
+    without_torch = 'import sys; sys.modules["torch"] = None'
+    command = [sys.executable, "-c", f"{without_torch}; from ccnet.cli.main import run; run()"]
     process = subprocess.Popen(
         [*command, "serve", "--port", "0", *options],
         stderr=subprocess.PIPE,

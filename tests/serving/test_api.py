@@ -250,7 +250,12 @@ def test_the_log_holds_nothing_of_requests(server: Server, client: httpx.Client)
 
 
 def test_options_come_from_the_environment_and_a_token_is_asked_for() -> None:
-    environment = {"CCNET_TOKEN": "sesame", "CCNET_REQUEST_SECONDS": "0.3", "CCNET_TILE": "512"}
+    environment = {
+        "CCNET_TOKEN": "sesame",
+        "CCNET_REQUEST_SECONDS": "0.3",
+        "CCNET_TILE": "512",
+        "CCNET_MAX_HELD_MEGABYTES": "1.5",
+    }
     with serving(environment=environment) as server:
         bearer, wrong = {"Authorization": "Bearer sesame"}, {"Authorization": "Bearer sesam"}
         with httpx.Client(base_url=server.address, timeout=60) as client:
@@ -266,4 +271,17 @@ def test_options_come_from_the_environment_and_a_token_is_asked_for() -> None:
                 "/v1/restore?task=dehaze", content=photograph(2000, 2000, "JPEG"), headers=bearer
             )
             assert (late.status_code, late.json()["error"]["code"]) == (504, "too_slow")
+
+            # The page may keep no more than is held, and other requests are served as before.
+            statuses = [
+                client.post(
+                    "/gradio_api/upload", files={"files": bytes([n]) * 900_000}, headers=bearer
+                ).status_code
+                for n in range(3)
+            ]
+            assert statuses == [200, 200, 429]
+            held = client.post("/v1/restore", content=bytes(1_600_000), headers=bearer)
+            assert (held.status_code, held.json()["error"]["code"]) == (429, "queue_full")
+            small = client.post("/v1/restore?strength=0", content=photograph(), headers=bearer)
+            assert small.status_code == 200
             assert "sesame" not in "".join(server.log)

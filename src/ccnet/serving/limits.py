@@ -108,7 +108,9 @@ class Gate:
         self._metrics.answered(route, answer.status, time.monotonic() - began)
         if answer.code:
             self._metrics.refused(answer.code)
-        _log.info("%s %s in %.3f s", route, answer.status, time.monotonic() - began)
+        told = route == "/v1/restore" or answer.status >= 400
+        level = logging.INFO if told else logging.DEBUG  # a page asks for a hundred files
+        _log.log(level, "%s %s in %.3f s", route, answer.status, time.monotonic() - began)
 
     def hold(self, size: int) -> None:
         """Count bytes that arrived; raises `Refusal` where there are too many of all requests."""

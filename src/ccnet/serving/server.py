@@ -59,7 +59,7 @@ def serve(settings: Settings) -> None:
         )
         host, port = listening.getsockname()[:2]
         shown = f"[{host}]" if ":" in host else host
-        _log.warning("Serving on http://%s:%s", shown, port)
+        _log.info("Serving on http://%s:%s", shown, port)
         # Uvicorn raises the signal again when all is done, which would skip what follows here.
         signal.signal(signal.SIGTERM, lambda *_: None)
         with suppress(KeyboardInterrupt):
