@@ -99,18 +99,18 @@ class Clip:
         return None
 
     def _lengths(self) -> Iterator[tuple[Fraction, Fraction]]:
-        """Give how many seconds there should be by the file's header, and how many there are."""
-        if all(stream.duration is None for stream in self.streams) and self.container.duration:
-            start = Fraction(self.container.start_time or 0, av.time_base)
-            seen = max(self._ends.values(), default=start) - start
-            yield Fraction(self.container.duration, av.time_base), seen
-        for stream in self.streams:
-            base, length = stream.time_base or Fraction(0), stream.duration or 0
+        """Give when streams should end by the file's header, and when they do, in seconds."""
+        if self.video.duration is None:  # Matroska has one for all, from 0 on
+            expected = Fraction(self.container.duration or 0, av.time_base)
+            yield expected, max(self._ends.values(), default=Fraction(0))
+            return
+        for stream in (self.video, *self.container.streams.audio):
+            length = stream.duration or 0
             if stream is self.video and self.container.format.name == "avi":
                 length = stream.frames  # as its header says: FFmpeg corrects the duration
-            start = (stream.start_time or 0) * base
-            if stream is self.video or stream.index in self._ends:
-                yield length * base, self._ends.get(stream.index, start) - start
+            base = stream.time_base or Fraction(0)
+            end = self._ends.get(stream.index, Fraction(0))
+            yield ((stream.start_time or 0) + length) * base, end
 
     def _decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
         try:

@@ -19,11 +19,11 @@ from av.video.stream import VideoStream
 from ccnet.video.clip import Clip, display_matrix
 from ccnet.video.codecs import Encoder
 
-_OF_THE_FILE = {"major_brand", "minor_version", "compatible_brands", "encoder"}
-"""What is told of the source as a file, and is written anew."""
-
-_OF_THE_STREAM = ("BPS", "NUMBER_OF_", "_STATISTICS_", "ENCODER", "DURATION")
-"""How such metadata of a Matroska stream begin."""
+_OF_THE_SOURCE = (
+    *("major_brand", "minor_version", "compatible_brands", "encoder", "ENCODER"),
+    *("DURATION", "BPS", "NUMBER_OF_", "_STATISTICS_"),
+)
+"""How metadata begin that are true of the source's file or video stream alone."""
 
 
 class Writer:
@@ -45,19 +45,22 @@ class Writer:
         self._copies: dict[int, Stream] = {}
         self._last: int | None = None
         self.left_out: list[str] = []
-        container.metadata.update(_kept(clip.container.metadata, _OF_THE_FILE))
+        container.metadata.update(_lasting(clip.container.metadata))
         container.set_chapters(clip.container.chapters())
         for stream in clip.streams:
             if stream.index == clip.video.index:
                 self._video = _add_video(container, clip.video, first, encoder, crf)
                 out: Stream = self._video
+                out.metadata.update(_lasting(stream.metadata))
             elif _takes(container.format.name, stream):
                 out = container.add_stream_from_template(stream)
+                out.metadata.update(stream.metadata)
                 self._copies[stream.index] = out
             else:
-                self.left_out.append(f"{stream.type} {stream.name or 'without a name'}")
+                # Chapters of MP4 and MOV are a stream, too.
+                if not (stream.type == "data" and clip.container.chapters()):
+                    self.left_out.append(f"{stream.type} {stream.name or 'without a name'}")
                 continue
-            out.metadata.update(_kept(stream.metadata, set()))
             out.disposition = stream.disposition
 
     def copy(self, packet: Packet[Stream]) -> None:
@@ -142,9 +145,5 @@ def _takes(container: str, stream: Stream) -> bool:
     return True
 
 
-def _kept(metadata: dict[str, str], dropped: set[str]) -> dict[str, str]:
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key not in dropped and not key.startswith(_OF_THE_STREAM)
-    }
+def _lasting(metadata: dict[str, str]) -> dict[str, str]:
+    return {key: value for key, value in metadata.items() if not key.startswith(_OF_THE_SOURCE)}
