@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 from ccnet.errors import CCNetError
+
+if sys.platform != "win32":
+    import fcntl
+
+_TEMPORARY = re.compile(r"\.ccnet-[0-9a-f]{16}\.tmp(\.\w+)?")
 
 
 def place_file(
@@ -43,10 +51,13 @@ def placed(
     """
     try:
         target = Path(os.path.realpath(path))
-        temporary = target.with_name(f".ccnet-{secrets.token_hex(8)}.tmp")
+        temporary = temporary_beside(target)
         try:
-            temporary.open("xb").close()
-            yield temporary
+            with temporary.open("xb") as held:
+                hold(held)  # so that sweep() leaves it alone
+                if sys.platform == "win32":  # which moves no file that is open
+                    held.close()
+                yield temporary
             if overwrite:
                 if target.exists():
                     shutil.copymode(target, temporary)
@@ -60,6 +71,36 @@ def placed(
     except (OSError, ValueError) as cause:  # ValueError: a zero byte in the path
         reason = getattr(cause, "strerror", None) or str(cause)
         raise error(f"{os.fspath(path)} cannot be written: {reason.lower()}.") from cause
+
+
+def temporary_beside(path: Path, suffix: str = "") -> Path:
+    """Name a file beside a path that `sweep` removes, unless it is held; `suffix` ends its name."""
+    return path.with_name(f".ccnet-{secrets.token_hex(8)}.tmp{suffix}")
+
+
+def hold(file: IO[Any]) -> bool:
+    """Lock an open file until it is closed or this process ends; False where another one did.
+
+    Nothing is locked on Windows, nor on file systems that cannot.
+    """
+    if sys.platform != "win32":
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+    return True
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files in a folder that processes left behind when they were killed."""
+    with suppress(OSError):
+        names = [entry.name for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
+        for name in names:
+            with suppress(OSError), (folder / name).open("rb") as file:
+                if hold(file):
+                    (folder / name).unlink()
 
 
 def _move_to_free(temporary: Path, target: Path) -> None:
