@@ -18,6 +18,7 @@ from ccnet.images import Picture
 from ccnet.images.colour import as_srgb
 from ccnet.images.formats import FORMATS
 from ccnet.serving.options import Options
+from ccnet.serving.page_files import KEPT_SECONDS
 from ccnet.serving.queue import StoppedError
 from ccnet.serving.refusals import Refusal
 from ccnet.serving.service import Answer, RestorationService
@@ -26,7 +27,6 @@ from ccnet.serving.uploads import PicturesUpload, PictureUpload, Upload
 EXAMPLES = Path(__file__).parent / "examples"
 
 _TASKS = {"Recognise it": "auto", "Haze": "dehaze", "Motion blur": "deblur", "Snow": "desnow"}
-_KEPT_SECONDS = 600
 _PREVIEW = 2048  # pixels of the longer side, as far as one can zoom
 _MOST_PICTURES = 20
 _SUFFIXES = [suffix for held in FORMATS.values() for suffix in held.suffixes]
@@ -96,7 +96,7 @@ def _page(service: RestorationService, folder: Path) -> gradio.Blocks:
     page = gradio.Blocks(
         title="Restore photographs",
         analytics_enabled=False,
-        delete_cache=(60, _KEPT_SECONDS),
+        delete_cache=(60, KEPT_SECONDS),  # but for the comparison, which the server deletes
     )
     bounds = service.settings
     with page:
@@ -242,7 +242,7 @@ async def _restored(
     Ends early, and stops the work, when the page is closed. What is refused becomes an error that
     the page shows.
     """
-    job = None
+    job = done = None
     try:
         data = await asyncio.to_thread(file.path.read_bytes)
         options = Options(task=task, strength=strength / 100)  # type: ignore[arg-type]
@@ -267,6 +267,8 @@ async def _restored(
     finally:
         if job is not None:
             job.cancel()
+        if done is not None:
+            done.cancel()
 
 
 def _written(answer: Answer, name: str, folder: Path) -> tuple[Path, Path, Path]:

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
-import shutil
 import signal
 import socket
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ccnet.serving.page_files import forgetting, page_folder
 from ccnet.serving.settings import Settings
 
 if TYPE_CHECKING:
     from ccnet.serving.service import RestorationService
 
 _LAST_BYTES_SECONDS = 1.0
-_PREFIX = "ccnet-serve-"
 
 _log = logging.getLogger("ccnet.serving")
 
@@ -62,7 +57,7 @@ def serve(settings: Settings) -> None:
         _log.info("Serving on http://%s:%s", shown, port)
         # Uvicorn raises the signal again when all is done, which would skip what follows here.
         signal.signal(signal.SIGTERM, lambda *_: None)
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), forgetting(folder):
             _Server(config, service).run([listening])
 
 
@@ -116,37 +111,3 @@ class _Server(uvicorn.Server):
         await asyncio.sleep(_LAST_BYTES_SECONDS)
         for connection in list(self.server_state.connections):
             connection.transport.close()
-
-
-@contextmanager
-def page_folder() -> Iterator[Path]:
-    """Make a private folder for the page's files, and remove it and those of killed servers.
-
-    A server holds a lock on its folder, which the system lets go when the process is killed.
-    """
-    parent = Path(tempfile.gettempdir())
-    for folder in parent.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
-            if folder.stat().st_uid == os.getuid() and (lock := _lock(folder)) is not None:
-                shutil.rmtree(folder)
-                os.close(lock)
-    lock = None
-    while lock is None:  # another server that is starting may take the folder for a killed one's
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
-        lock = _lock(folder)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
-
-
-def _lock(folder: Path) -> int | None:
-    """Lock a folder for this process; None where another one has it."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    return descriptor
