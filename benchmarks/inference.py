@@ -3,23 +3,22 @@
     OMP_NUM_THREADS=1 taskset -c 1 python benchmarks/inference.py PICTURE [--model dehaze]
         [--width 40 --modules 4] [--size 512] [--rounds 3]
 
-Plain is the network as it is trained, in float32 with channels last. The others are its inference
-form (`network/inference.py`), with its layer norms folded or not, and the exported model in ONNX
-Runtime and OpenVINO (`export/`). With --width the network has random weights. Rounds of all take
-turns, so that a busy machine slows down all, and it is the process's own CPU time that is taken,
-the least of the rounds. Prints it, its ratio to plain, and the PSNR in dB to what plain gives.
+Plain is the network as it is trained, in float32 with channels last. The others are the engines of
+`restoration/engines`, and the inference form (`network/inference.py`) with its layer norms folded.
+With --width the network has random weights. Rounds of all take turns, so that a busy machine slows
+down all, and it is the process's own CPU time that is taken, the least of the rounds. Prints it,
+its ratio to plain, and the PSNR in dB to what plain gives.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-import openvino
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
@@ -28,10 +27,14 @@ from skimage.metrics import peak_signal_noise_ratio
 from skimage.transform import resize
 
 import ccnet
-from ccnet.export.network import build_model
+from ccnet.export import export_model
 from ccnet.images import read_picture, to_srgb
 from ccnet.network import CCNet
 from ccnet.network.inference import for_inference
+from ccnet.restoration.engines import Engine
+from ccnet.restoration.engines.onnxruntime_engine import OnnxRuntimeEngine
+from ccnet.restoration.engines.openvino_engine import OpenVinoEngine
+from ccnet.restoration.engines.torch_engine import TorchEngine
 
 Floats = NDArray[np.float32]
 Run = Callable[[Floats], Floats]
@@ -53,7 +56,7 @@ def main() -> None:
     else:
         network = ccnet.load_network(options.model)
     picture = resize(to_srgb(read_picture(options.picture)), (options.size, options.size))
-    batch = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
+    batch = np.ascontiguousarray(picture[None], np.float32)
     seconds, outputs = measure(engines(network), batch, options.rounds)
     table = Table("engine", "CPU s", "ratio", "PSNR", box=None)
     for name, taken in seconds.items():
@@ -74,18 +77,21 @@ def random_network(width: int, modules: int) -> CCNet:
 
 
 def engines(network: CCNet) -> dict[str, Run]:
-    threads = torch.get_num_threads()
-    form, folded = for_inference(network), for_inference(network, fold=True)
-    model = build_model(network, averages=False, metadata={}).SerializeToString()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "network.onnx")
+        export_model(network, path, "onnx", averages=True)
+        by_name: dict[str, Engine] = {
+            "torch float32": TorchEngine(network, device="cpu", precision="float32"),
+            "torch bfloat16": TorchEngine(network, device="cpu", precision="bfloat16"),
+            "onnxruntime float32": OnnxRuntimeEngine(path),
+            "openvino float32": OpenVinoEngine(path, precision="float32"),
+            "openvino bfloat16": OpenVinoEngine(path, precision="bfloat16"),
+        }
     return {
         PLAIN: by_torch(network.eval(), torch.float32),
         "plain eager bfloat16": by_torch(network.eval(), torch.bfloat16),
-        "inference form float32": by_torch(form, torch.float32),
-        "inference form bfloat16": by_torch(form, torch.bfloat16),
-        "inference form folded float32": by_torch(folded, torch.float32),
-        "ONNX Runtime float32": by_onnxruntime(model, threads),
-        "OpenVINO float32": by_openvino(model, "f32", threads),
-        "OpenVINO bfloat16": by_openvino(model, "bf16", threads),
+        "norms folded, eager float32": by_torch(for_inference(network, fold=True), torch.float32),
+        **{name: engine.restore for name, engine in by_name.items()},
     }
 
 
@@ -108,35 +114,11 @@ def by_torch(network: CCNet, dtype: torch.dtype) -> Run:
     half = dtype != torch.float32
 
     def run(batch: Floats) -> Floats:
-        pictures = torch.from_numpy(batch).to(memory_format=torch.channels_last)
+        pictures = torch.from_numpy(batch).permute(0, 3, 1, 2)  # channels last, then
         with torch.inference_mode(), torch.autocast("cpu", dtype if half else None, enabled=half):
-            restored: Floats = network(pictures).float().numpy()
-        return restored
-
-    return run
-
-
-def by_onnxruntime(model: bytes, threads: int) -> Run:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3  # errors
-    session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-    def run(batch: Floats) -> Floats:
-        restored: Floats = session.run(None, {"pictures": batch})[0]
-        return restored
-
-    return run
-
-
-def by_openvino(model: bytes, precision: str, threads: int) -> Run:
-    core = openvino.Core()
-    hints = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads}
-    request = core.compile_model(core.read_model(model=model), "CPU", hints).create_infer_request()
-
-    def run(batch: Floats) -> Floats:
-        restored: Floats = request.infer([batch])[0].copy()
-        return restored
+            restored = network(pictures).float().clamp(0, 1)
+        in_pictures: Floats = restored.permute(0, 2, 3, 1).numpy()
+        return in_pictures
 
     return run
 

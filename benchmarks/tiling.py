@@ -1,6 +1,7 @@
 """Measure tiles against the whole picture, for several ways of getting the whole-picture averages.
 
     python benchmarks/tiling.py PICTURE... [--model dehaze] [--tile 512] [--pixels 1000000]
+        [--engine torch] [--precision float32]
 
 Each picture is cut to the middle `--pixels`, restored whole, and restored in tiles with averages
 
@@ -35,8 +36,8 @@ import ccnet
 from ccnet.images import read_picture, to_srgb
 from ccnet.network import CCNet, SharedAverages
 from ccnet.restoration.engines import Averages
-from ccnet.restoration.engines.torch_engine import TorchEngine
 from ccnet.restoration.grid import sample_corners
+from ccnet.restoration.loading import load_engine
 from ccnet.restoration.tiling import blend_bands, restore_bands
 
 Pixels = NDArray[np.float32]
@@ -47,13 +48,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Tiles against whole pictures.")
     parser.add_argument("pictures", type=Path, nargs="+")
     parser.add_argument("--model", default="dehaze")
+    parser.add_argument("--engine", default="torch")
+    parser.add_argument("--precision", default="float32")
     parser.add_argument("--tile", type=int, default=512)
     parser.add_argument("--pixels", type=int, default=1_000_000)
     parser.add_argument("--only-tiles", action="store_true")
     options = parser.parse_args()
 
     network = ccnet.load_network(options.model)
-    engine = TorchEngine(network, device="cpu", precision="float32")
+    engine = load_engine(
+        options.model, engine=options.engine, device="cpu", precision=options.precision
+    )
     table = Table("picture", "measured", "sample", "reduced", "unpinned", box=None)
     for path in options.pictures:
         picture = middle(to_srgb(read_picture(path)), options.pixels)
@@ -108,7 +113,7 @@ def averages_of(network: CCNet, batch: torch.Tensor) -> Averages:
     shared = SharedAverages()
     with torch.inference_mode():
         network(batch, shared)
-    return [value.numpy() for value in shared.values]
+    return torch.cat(shared.values, 1).flatten().numpy()
 
 
 def told(whole: Pixels, tiled: Pixels) -> str:

@@ -190,14 +190,15 @@ def test_a_wrong_part_for_the_shallow_inputs_is_not_written(
     network: CCNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = trained(modules=4)
-    monkeypatch.setattr(exporting, "shallow_part", lambda _: shallow_part(seen(other)))
+    monkeypatch.setattr(exporting, "shallow_part", lambda _: shallow_part(serialised(other)))
     with pytest.raises(ExportError, match="shallow inputs"):
         export_model(network, tmp_path / "a.onnx", "onnx", averages=True)
     assert list(tmp_path.iterdir()) == []
 
 
-def seen(network: CCNet) -> bytes:
-    return build_model(network, averages=True, metadata={}).SerializeToString()
+def serialised(network: CCNet) -> bytes:
+    model: bytes = build_model(network, averages=True, metadata={}).SerializeToString()
+    return model
 
 
 @pytest.mark.parametrize(("format", "there"), [("onnx", "a.onnx"), ("openvino", "a.bin")])

@@ -30,10 +30,9 @@ def test_reads_what_it_sealed(tmp_path: Path) -> None:
 def test_a_file_of_someone_else_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.onnx"
     node = onnx.helper.make_node("Identity", ["a"], ["b"])
-    ends = [onnx.helper.make_tensor_value_info(name, 1, [1]) for name in "ab"]
-    onnx.save(
-        onnx.helper.make_model(onnx.helper.make_graph([node], "g", *([end] for end in ends))), path
-    )
+    first, last = (onnx.helper.make_tensor_value_info(name, 1, [1]) for name in "ab")
+    graph = onnx.helper.make_graph([node], "other", [first], [last])
+    onnx.save(onnx.helper.make_model(graph), path)
     with pytest.raises(WeightsError, match=r"other\.onnx is cut short, or was not written by"):
         read_onnx(path)
 

@@ -53,7 +53,8 @@ def noise(*shape: int, seed: int = 0) -> Floats:
 def by_network(network: CCNet, batch: Floats) -> Floats:
     with torch.no_grad():
         restored = network(torch.from_numpy(batch).permute(0, 3, 1, 2))
-    return restored.clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    pictures: Floats = restored.clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    return pictures
 
 
 @settings(max_examples=8)
@@ -145,6 +146,15 @@ def test_threads_share_an_engine(engines: dict[str, Engine]) -> None:
         assert all(map(np.array_equal, alone, together))
 
 
+def test_threads_measure_at_once(engines: dict[str, Engine]) -> None:
+    pictures = [noise(200, 200 + 4 * index, seed=index) for index in range(4)]
+    for engine in engines.values():
+        alone = [engine.measure(picture, 512) for picture in pictures]
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(engine.measure, pictures, [512] * len(pictures)))
+        assert all(map(np.array_equal, alone, together))
+
+
 @pytest.fixture(scope="module")
 def broken_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An export, unchecked, of a network that restores nothing but NaN."""
@@ -166,13 +176,20 @@ def test_numbers_that_are_not_finite_are_told(
         engine(broken_file).restore(noise(1, 8, 8))
 
 
-def test_what_overflows_is_restored_in_float32(broken_file: Path) -> None:
-    engine = OpenVinoEngine(ONNX, precision="float32")
+def test_what_overflows_is_picturesin_float32(
+    broken_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, broken = (OpenVinoEngine(path, precision="float32") for path in (ONNX, broken_file))
     picture = noise(1, 30, 40)
     expected = engine.restore(picture)
-    engine._precision = "bfloat16"
-    broken = OpenVinoEngine(broken_file, precision="float32")
-    engine._compiled["restored", "bfloat16"] = broken._compile("restored", "float32")
+    right = engine._compile
+
+    def compile_(part: str, precision: str) -> openvino.CompiledModel:
+        compiler = broken._compile if precision == "bfloat16" else right
+        return compiler(part, "float32")
+
+    monkeypatch.setattr(engine, "_compile", compile_)
+    monkeypatch.setattr(engine, "_precision", "bfloat16")
     with pytest.warns(RuntimeWarning, match="bfloat16 overflowed"):
         restored = engine.restore(picture)
     assert np.array_equal(restored, expected)

@@ -59,7 +59,8 @@ class OnnxRuntimeEngine:
         return averages
 
     def _measure(self, batch: Floats, given: Averages, core: Core) -> Averages:
-        return self._run("measured", batch, given, core)[0]
+        averages: Averages = self._run("measured", batch, given, core)[0]
+        return averages
 
     def _run(self, output: str, batch: Floats, given: Averages, core: Core) -> Floats:
         averages = np.full((1, self._count), np.nan, np.float32)
