@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from onnx import ModelProto
 from torch import nn
 
@@ -19,12 +20,15 @@ from ccnet.export.graph import Graph
 from ccnet.network import CCNet, SharedAverages
 from ccnet.network.ccnet import PictureNorm, ShallowInput, Stage
 from ccnet.network.inference import FoldedStarModule, ShiftedStrip, for_inference
-from ccnet.network.integration import DynamicStrips, LargeDynamicIntegrationModule
+from ccnet.network.integration import LargeDynamicIntegrationModule
 from ccnet.network.padding import MULTIPLE
 from ccnet.network.residual import ResidualModule
 
 Average = Callable[[str], str]
 """Gives the averages (N, C, 1, 1) of features (N, C, H, W), or (1, C, 1, 1) for all of them."""
+
+SHALLOW = 4
+"""How many averages the shallow inputs ask for, before all others."""
 
 _BATCH = ("batch", 3, "height", "width")
 
@@ -38,11 +42,14 @@ def build_model(network: CCNet, *, averages: bool, metadata: Mapping[str, str]) 
         own = partial(graph.average, axes=(2, 3))
         graph.output("restored", _network(graph, form, pictures, lambda _: own), _BATCH)
         return graph.model("ccnet", metadata)
-    lengths = average_lengths(form)
-    pins = graph.input("averages", (1, sum(lengths)))
+    lengths, order = _average_order(form)
+    pins = graph.input("averages", (1, len(order)))
+    pins = graph.add("Gather", pins, graph.constant(order), axis=1)
     parts = PartAverages(graph, graph.input("core", (4,), np.int64), graph.split(pins, lengths))
     graph.output("restored", _network(graph, form, pictures, parts), _BATCH)
-    graph.output("measured", graph.join(*parts.own), (1, sum(lengths)))
+    measured = graph.join(*parts.own)
+    measured = graph.add("Gather", measured, graph.constant(np.argsort(order)), axis=1)
+    graph.output("measured", measured, (1, len(order)))
     shallow = base64.b64encode(_shallow_model(form).SerializeToString()).decode()
     return graph.model("ccnet", {**metadata, "shallow": shallow})
 
@@ -59,12 +66,24 @@ def _shallow_model(network: CCNet) -> ModelProto:
     return graph.model("ccnet_shallow", {})
 
 
-def average_lengths(network: CCNet) -> list[int]:
-    """The channels of each average that a network asks for, in that order."""
+def _average_order(network: CCNet) -> tuple[list[int], NDArray[np.int64]]:
+    """Tell which averages the graph takes, and where among the network's it finds their channels.
+
+    Where the network asks for all of the long strips and then for all of the short ones, the graph
+    takes a pair at once. Returns the channels of each, and the places of all.
+    """
     averages = SharedAverages()
     with torch.no_grad():
         network(torch.zeros(1, 3, 1, 1), averages)
-    return [values.shape[1] for values in averages.values]
+    lengths = [values.shape[1] for values in averages.values]
+    places = np.split(np.arange(sum(lengths)), np.cumsum(lengths)[:-1])
+    taken, rest = places[:SHALLOW], places[SHALLOW:]
+    for module in network.modules():
+        if isinstance(module, LargeDynamicIntegrationModule):
+            count = len(module.long.strips)
+            taken += map(np.concatenate, zip(rest[:count], rest[count : 2 * count], strict=True))
+            rest = rest[2 * count :]
+    return [len(part) for part in taken], np.concatenate(taken)
 
 
 class PartAverages:
@@ -199,9 +218,12 @@ def _star(graph: Graph, module: FoldedStarModule, features: str, average: Averag
     # Centred, though the kernels are, for that rounds less where a pixel's mean is large; and
     # divided before the convolution, not after it, when there are twice as many channels.
     scaled = graph.add("Div", centred, _root(graph, variance, module.eps))
-    kernels, bias = graph.weights(module.joined.weight), graph.weights(module.bias.flatten())
-    both = graph.add("Conv", scaled, kernels, bias)
-    context, plain = graph.split(both, [module.joined.out_channels // 2] * 2)
+    # Two convolutions, for to part what one gives takes longer than to read its input again.
+    kernels, biases = module.joined.weight.chunk(2), module.bias.flatten().chunk(2)
+    context, plain = (
+        graph.add("Conv", scaled, graph.weights(kernel), graph.weights(bias))
+        for kernel, bias in zip(kernels, biases, strict=True)
+    )
     context = graph.gelu(graph.convolve(context, module.surroundings))
     star = graph.gelu(graph.add("Mul", context, plain))
     if module.integration is not None:
@@ -219,59 +241,69 @@ def _residual(graph: Graph, module: ResidualModule, features: str, average: Aver
 def _integration(
     graph: Graph, module: LargeDynamicIntegrationModule, features: str, average: Average
 ) -> str:
-    units = (module.long, module.short)
-    parts = graph.split(features, [unit.gamma.shape[0] for unit in units])
-    done = [_strips(graph, *pair, average) for pair in zip(units, parts, strict=True)]
-    return graph.join(*done)
-
-
-def _strips(graph: Graph, module: DynamicStrips, features: str, average: Average) -> str:
+    long, short = module.long, module.short
     filtered = features
-    for strip in module.strips:
-        assert isinstance(strip, ShiftedStrip)
-        filtered = _strip(graph, strip, filtered, average)
-    changed = graph.add("Mul", filtered, graph.weights(module.gamma))
-    return graph.add("Add", changed, graph.add("Mul", features, graph.weights(module.beta)))
+    for pair in zip(long.strips, short.strips, strict=True):
+        filtered = _strip_pair(graph, pair, filtered, average)
+    gamma = graph.weights(torch.cat((long.gamma, short.gamma)))
+    beta = graph.weights(torch.cat((long.beta, short.beta)))
+    changed = graph.add("Mul", filtered, gamma)
+    return graph.add("Add", changed, graph.add("Mul", features, beta))
 
 
-def _strip(graph: Graph, strip: ShiftedStrip, features: str, average: Average) -> str:
-    """Filter as products with a small banded matrix, block by block of the filtered side.
+def _strip_pair(
+    graph: Graph, pair: tuple[nn.Module, nn.Module], features: str, average: Average
+) -> str:
+    """Filter each half of the channels with its strip, block by block of the filtered side.
 
-    An engine may know no filter that is not a constant, or want it for one sample; this one
-    makes of any batch, and is as fast. The border's reflection is in what is gathered.
+    As a product with small banded matrices, for an engine may know no filter that is not a
+    constant, or want it for one sample; this makes of any batch, and is as fast. Both halves go in
+    one, for to part and join them takes longer than the zeros of a matrix as wide as the other's.
+    The border's reflection is in what is gathered.
     """
-    taps, axis = strip.to_filter.out_channels, 3 if strip.horizontal else 2
-    reach = (taps - 1) // 2 * strip.dilation
+    strips = [strip for strip in pair if isinstance(strip, ShiftedStrip)]
+    reaches = [(strip.to_filter.out_channels - 1) // 2 * strip.dilation for strip in strips]
+    horizontal, reach = strips[0].horizontal, max(reaches)
+    axis = 3 if horizontal else 2
     block = 32 if reach <= 16 else 64
-    filters = graph.add("Sigmoid", graph.convolve(average(features), strip.to_filter))
-    filters = graph.add("Reshape", filters, graph.constant([0, taps]))
-    matrix = _banded_matrix(graph, filters, taps, strip.dilation, block, strip.horizontal)
+    width = block + 2 * reach
+    matrix = _banded_matrices(graph, strips, average(features), block, reach)
     length = graph.side(features, axis)
     index = _reflected_blocks(graph, length, block, reach)
     blocks = graph.add("Gather", features, index, axis=axis)
-    if strip.horizontal:
-        before = graph.add("Shape", features, end=3)
-        rows = graph.add("Reshape", blocks, graph.constant([0, -1, block + 2 * reach]))
-        filtered = graph.add("MatMul", rows, matrix)
+    before = graph.add("Shape", features, end=axis)
+    if horizontal:
+        rows = graph.add("Reshape", blocks, graph.constant([0, 2, -1, width]))
+        filtered = graph.add("MatMul", rows, graph.add("Transpose", matrix, perm=[0, 1, 3, 2]))
         shape = graph.add("Concat", before, graph.constant([-1]), axis=0)
     else:
-        matrix = graph.add("Unsqueeze", matrix, graph.constant([1, 2]))
-        filtered = graph.add("MatMul", matrix, blocks)
-        before, after = graph.add("Shape", features, end=2), graph.side(features, 3)
-        shape = graph.add("Concat", before, graph.constant([-1]), after, axis=0)
+        across = graph.side(features, 3)
+        shape = graph.add("Concat", graph.constant([0, 2, -1, width]), across, axis=0)
+        columns = graph.add("Reshape", blocks, shape)
+        filtered = graph.add("MatMul", graph.add("Unsqueeze", matrix, graph.constant([2])), columns)
+        shape = graph.add("Concat", before, graph.constant([-1]), across, axis=0)
     filtered = graph.add("Reshape", filtered, shape)
     return graph.add("Slice", filtered, graph.constant([0]), length, graph.constant([axis]))
 
 
-def _banded_matrix(
-    graph: Graph, filters: str, taps: int, dilation: int, block: int, transposed: bool
+def _banded_matrices(
+    graph: Graph, strips: Sequence[ShiftedStrip], averages: str, block: int, reach: int
 ) -> str:
-    """(N, taps) to (N, block, block + 2 * reach), whose rows hold the taps, each one further on."""
-    width = block + (taps - 1) * dilation
-    steps, rest = np.divmod(np.arange(width) - np.arange(block)[:, None], dilation)
-    place = np.where((rest == 0) & (steps >= 0) & (steps < taps), steps, taps).astype(np.int32)
-    with_zero = graph.add("Pad", filters, graph.constant([0, 0, 0, 1]))
-    return graph.add("Gather", with_zero, graph.constant(place.T if transposed else place), axis=1)
+    """(N, 2, block, block + 2 * reach): in each row a strip's taps, one place further on."""
+    halves = graph.split(averages, [strip.to_filter.in_channels for strip in strips])
+    filters, places, first = [], [], 0
+    count = sum(strip.to_filter.out_channels for strip in strips)
+    offsets = np.arange(block + 2 * reach) - reach - np.arange(block)[:, None]
+    for strip, half in zip(strips, halves, strict=True):
+        taps = strip.to_filter.out_channels
+        taken = graph.add("Sigmoid", graph.convolve(half, strip.to_filter))
+        filters.append(graph.add("Reshape", taken, graph.constant([0, taps])))
+        steps, rest = np.divmod(offsets + (taps - 1) // 2 * strip.dilation, strip.dilation)
+        inside = (rest == 0) & (steps >= 0) & (steps < taps)
+        places.append(np.where(inside, first + steps, count).astype(np.int32))
+        first += taps
+    with_zero = graph.add("Pad", graph.join(*filters), graph.constant([0, 0, 0, 1]))
+    return graph.add("Gather", with_zero, graph.constant(np.stack(places)), axis=1)
 
 
 def _reflected_blocks(graph: Graph, length: str, block: int, reach: int) -> str:
