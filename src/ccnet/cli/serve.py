@@ -37,10 +37,10 @@ def serve(
         str,
         typer.Option(
             envvar="CCNET_TILE",
-            help="The most pixels across and down that are restored in one go. A picture that is "
-            "not wanted any more is given up between tiles.",
+            help="As for ccnet restore. A picture that is not wanted any more is given up between "
+            "tiles.",
         ),
-    ] = "1024",
+    ] = "auto",
     model: Annotated[
         list[str] | None,
         typer.Option(

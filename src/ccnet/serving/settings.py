@@ -15,7 +15,7 @@ class Settings:
         devices: Where to restore, each one picture at a time; see `ccnet.Restorer`.
         engine: What runs the networks; see `ccnet.Restorer`.
         precision: What they compute in; see `ccnet.Restorer`.
-        tile: The most pixels across and down that are restored in one go, which cannot be stopped.
+        tile: As for `ccnet.Restorer`. What is restored in one go cannot be stopped.
         models: Models to offer beside those that ship; requests name a file by its stem.
         max_megabytes: The largest body of a request to the API, and the largest file on the page.
         max_held_megabytes: All bodies that are being received or worked on, and apart from them
@@ -35,7 +35,7 @@ class Settings:
     devices: tuple[str, ...] = ("auto",)
     engine: str = "auto"
     precision: str = "auto"
-    tile: str = "1024"
+    tile: str = "auto"
     models: tuple[str, ...] = ()
     max_megabytes: float = 50
     max_held_megabytes: float = 500
