@@ -66,7 +66,7 @@ def test_a_folder_of_good_and_bad_files(weights: Path, tmp_path: Path) -> None:
     assert "2 restored, 3 failed" in lines[-1]
     assert b"Traceback" not in done.stderr
     written = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.*")}
-    assert written == {"good.png", "deep/also.jpg"}
+    assert written == {".ccnet-manifest.jsonl", "good.png", "deep/also.jpg"}
     with Image.open(tmp_path / "out" / "good.png") as restored, Image.open(good) as hazy:
         assert restored.size == hazy.size
         assert np.abs(np.asarray(restored).astype(int) - np.asarray(hazy)).mean() > 1

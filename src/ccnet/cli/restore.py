@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections import Counter
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,18 +15,26 @@ import typer
 
 from ccnet.cli.lines import one_line, write_line
 from ccnet.cli.progress import progress_bar
-from ccnet.errors import CCNetError, PictureError, UsageError
+from ccnet.errors import PictureError, UsageError
 from ccnet.placing import place_file, taken
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
-    from ccnet.restoration import AutoRestorer, Restorer
     from ccnet.restoration.automatic import Outcome
-    from ccnet.restoration.folders import Job
+    from ccnet.restoration.pipeline import Task
+    from ccnet.restoration.request import Request
+    from ccnet.restoration.run import Report
 
 _STREAM = "-"
 _AUTO = "auto"
+
+
+class OnError(str, Enum):
+    """What becomes of the other files when one fails."""
+
+    skip = "skip"
+    stop = "stop"
 
 
 def restore(
@@ -114,11 +123,29 @@ def restore(
     compare: Annotated[
         bool,
         typer.Option(
-            "--compare", help="Of videos: the left half as it was, the right half restored."
+            "--compare",
+            help="Write NAME-compare.png beside each result: before and after. Of a video, the "
+            "left half of the result is as it was.",
         ),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace files that are there.")
+    ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="How many processes restore, each with a model; one without any other."
+        ),
+    ] = None,
+    devices: Annotated[
+        str | None,
+        typer.Option(help="Several, such as cuda:0,cuda:1, with a process for each."),
+    ] = None,
+    on_error: Annotated[
+        OnError, typer.Option(help="Whether a file that fails is skipped, or the last.")
+    ] = OnError.skip,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a line of JSON for each file.")
     ] = False,
 ) -> None:
     """Restore photographs and videos: ccnet restore hazy.jpg.
@@ -126,9 +153,13 @@ def restore(
     Prints the name of each file that it has written, and on standard error what pictures were
     taken for and what ran the model. Exits with 0 if all was done, 1 if some inputs failed (each is
     named, the others are done), and 2 for a wrong usage.
+
+    Folders may take days: the same command again goes on where it was stopped (docs/folders.md).
     """
     from ccnet.images.formats import FORMATS, format_named
     from ccnet.restoration.folders import plan
+    from ccnet.restoration.request import Request
+    from ccnet.restoration.run import run_jobs
     from ccnet.weights.registry import DEFAULTS
 
     if task not in (None, _AUTO, *DEFAULTS):
@@ -138,57 +169,47 @@ def restore(
     if format is not None and format_named(format) is None:
         raise UsageError(f"--format {format} is none of {', '.join(FORMATS)}.")
 
-    def load() -> Restorer | AutoRestorer:
-        from ccnet.restoration import AutoRestorer, Restorer
-
-        chosen = model or task or _AUTO
-        if model is None and chosen == _AUTO:
-            return AutoRestorer(
-                engine=engine, device=device, precision=precision, tile=tile, strength=strength
-            )
-        return Restorer(
-            chosen,
-            engine=engine,
-            device=device,
-            precision=precision,
-            tile=tile,
-            strength=strength,
-        )
-
-    if _STREAM in (*inputs, output):
-        if len(inputs) > 1:
-            raise UsageError("Standard input and output take one picture; name one input.")
-        _restore_stream(load, inputs[0], output, format, quality, overwrite)
-        return
-    jobs = plan(inputs, Path(output) if output is not None else None, format)
-    leave_clear = output is None
-    of_pictures = partial(
-        _restore_picture,
+    request = Request(
+        model=model or (None if task == _AUTO else task),
+        engine=engine,
+        device=device,
+        precision=precision,
+        tile=tile,
+        strength=strength,
         format=format,
         quality=quality,
-        overwrite=overwrite,
-        leave_clear=leave_clear,
-    )
-    of_videos = partial(
-        _restore_video,
         codec=codec,
         crf=crf,
         compare=compare,
         overwrite=overwrite,
-        leave_clear=leave_clear,
+        leave_clear=output is None,
     )
-    if _restore_files(load, jobs, of_pictures, of_videos, leave_clear):
+    if _STREAM in (*inputs, output):
+        if len(inputs) > 1:
+            raise UsageError("Standard input and output take one picture; name one input.")
+        _restore_stream(request, inputs[0], output)
+        return
+    jobs = plan(inputs, Path(output) if output is not None else None, format, compare)
+    with progress_bar() as bar:
+        told = _Told(bar, len(jobs), as_json)
+        try:
+            run_jobs(
+                jobs,
+                request,
+                told.report,
+                workers=workers,
+                devices=devices.split(",") if devices else (),
+                stop=on_error == OnError.stop,
+                progress=told.progress,
+            )
+        finally:
+            bar.stop()
+            told.sum_up()
+    if told.failed:
         raise typer.Exit(1)
 
 
-def _restore_stream(
-    load: Callable[[], Restorer | AutoRestorer],
-    source: str,
-    target: str | None,
-    format: str | None,  # noqa: A002
-    quality: int | None,
-    overwrite: bool,
-) -> None:
+def _restore_stream(request: Request, source: str, target: str | None) -> None:
     """Restore standard input, or to standard output, on which nothing else is written."""
     from ccnet.images import encode_picture, read_picture, write_picture
     from ccnet.images.formats import format_of_suffix
@@ -199,20 +220,21 @@ def _restore_stream(
         raise UsageError("Standard input is a terminal; send a picture in with < or a pipe.")
     if target in (None, _STREAM) and sys.stdout.isatty():
         raise UsageError("Standard output is a terminal; send it on with > or a pipe, or use -o.")
-    if target and target != _STREAM and not overwrite and os.path.lexists(target):
+    if target and target != _STREAM and not request.overwrite and os.path.lexists(target):
         raise PictureError(taken(target))
     data = sys.stdin.buffer.read() if source == _STREAM else None
     picture = read_picture(source if data is None else data)
     into = None if target is None or target == _STREAM else Path(target)
-    restorer = load()
+    restorer = request.load()
     if isinstance(restorer, Restorer):
         restored = restorer.restore_picture(picture)
     else:
         restored, outcome = restorer.restore_picture(picture)
         name = "standard input" if source == _STREAM else source
-        typer.echo(one_line(_told(name, outcome)), err=True)
+        typer.echo(one_line(_taken_for(name, outcome)), err=True)
     if restorer.engine:
         typer.echo(f"restored with {restorer.engine}", err=True)
+    format, quality, overwrite = request.format, request.quality, request.overwrite  # noqa: A001
     wanted = format or (picture.format if into is None else format_of_suffix(into))
     if restored is not picture or not stays(picture, wanted, quality):
         data = None
@@ -229,123 +251,89 @@ def _restore_stream(
     typer.echo(os.fsencode(into))
 
 
-def _restore_files(
-    load: Callable[[], Restorer | AutoRestorer],
-    jobs: Sequence[Job],
-    restore_picture: Callable[..., Outcome | None],
-    restore_video: Callable[..., tuple[Outcome | None, str | None, list[str]]],
-    leave_clear: bool,
-) -> int:
-    """Restore one file after another, tell the names of those written, and count the failures."""
-    from ccnet.restoration.folders import is_video
+class _Told:
+    """Tells what becomes of files as they are done, and of all in the end."""
 
-    started = time.monotonic()
-    restorer = load() if any(job.fault is None for job in jobs) else None
-    failed = left = 0
-    with progress_bar() as bar:
-        task = bar.add_task("", total=len(jobs))
-        for done, job in enumerate(jobs):
-            bar.update(task, description=one_line(job.source.name))
-            show = partial(_show, bar, task, done)
-            notes: Sequence[str] = ()
-            missing = None
-            try:
-                if restorer is None or job.fault is not None:
-                    raise PictureError(job.fault)
-                if is_video(job.source):
-                    outcome, missing, notes = restore_video(restorer, job, show=show)
-                else:
-                    outcome = restore_picture(restorer, job, show=show)
-            except CCNetError as error:
-                failed += 1
-                named = str(job.source) in str(error)
-                fault = str(error) if named else f"{job.source}: {error}"
-                write_line(f"ccnet: {one_line(fault)}", bar, error=True)
-            else:
-                clear = outcome is not None and outcome.model is None
-                left += clear
-                if outcome is not None:
-                    write_line(one_line(_told(str(job.source), outcome)), bar, error=True)
-                for note in notes:
-                    write_line(one_line(f"{job.source}: {note}"), bar, error=True)
-                if not (clear and leave_clear):
-                    write_line(os.fspath(job.target), bar)
-                if missing is not None:
-                    failed += 1
-                    write_line(f"ccnet: {one_line(missing)}", bar, error=True)
-            bar.update(task, completed=done + 1)
-    counts = [f"{len(jobs) - failed - left} restored"]
-    counts += [f"{left} clear"] * bool(left) + [f"{failed} failed"] * bool(failed)
-    ran = f" with {restorer.engine}" if restorer is not None and restorer.engine else ""
-    typer.echo(f"{', '.join(counts)} in {time.monotonic() - started:.1f} s{ran}", err=True)
-    return failed
+    def __init__(self, bar: Progress, total: int, as_json: bool) -> None:
+        self._bar = bar
+        self._task = bar.add_task("", total=total)
+        self._total = total
+        self._json = as_json
+        self._counts: Counter[str] = Counter()
+        self._megapixels = 0.0
+        self._engine: str | None = None
+        self._started = time.monotonic()
 
+    @property
+    def failed(self) -> bool:
+        """Whether a file failed, or lacks something."""
+        return self._counts["failed"] > 0
 
-def _restore_picture(
-    restorer: Restorer | AutoRestorer,
-    job: Job,
-    *,
-    format: str | None,  # noqa: A002
-    quality: int | None,
-    overwrite: bool,
-    leave_clear: bool,
-    show: Callable[[float], None],
-) -> Outcome | None:
-    """Restore one file; tell what it was taken for, if nobody had said it."""
-    from ccnet.restoration import Restorer
+    def progress(self, task: Task, share: float, speed: str) -> None:
+        """Show the file that is being restored."""
+        name = one_line(task.job.source.name)
+        text = f"{name}, {speed}" if speed else name
+        done = self._counts.total()
+        self._bar.update(self._task, completed=done + share, description=text)
 
-    restore_file: Callable[..., Outcome | None] = (
-        restorer.restore_file
-        if isinstance(restorer, Restorer)
-        else partial(restorer.restore_file, leave_clear=leave_clear)
-    )
-    return restore_file(
-        job.source, job.target, format=format, quality=quality, overwrite=overwrite, progress=show
-    )
+    def report(self, report: Report) -> None:
+        """Tell what became of a file."""
+        result, source = report.result, os.fspath(report.job.source)
+        fault = report.fault or (result.missing if result else None)
+        self._counts["failed" if fault else report.status.value] += 1
+        if result is not None:
+            self._engine = self._engine or result.engine
+            self._megapixels += 0 if report.fault else result.megapixels
+        if self._json:
+            typer.echo(json.dumps(_fields(report, fault)))
+        elif result is not None and report.fault is None:
+            if result.outcome is not None:
+                self._line(_taken_for(source, result.outcome))
+            for note in result.notes:
+                self._line(f"{source}: {note}")
+            if result.written is not None:
+                write_line(os.fspath(report.job.target), self._bar)
+        if fault:
+            self._line(f"ccnet: {fault if source in fault else f'{source}: {fault}'}")
+        self._bar.update(self._task, completed=self._counts.total())
+
+    def sum_up(self) -> None:
+        """Tell how many files were done, how large they were, and how long it took."""
+        if not self._counts:  # an error that is told says why
+            return
+        counts = [f"{self._counts['restored']} restored"]
+        counts += [
+            f"{self._counts[each]} {each}"
+            for each in ("clear", "done before", "failed")
+            if self._counts[each]
+        ]
+        if left := self._total - self._counts.total():
+            counts.append(f"{left} not begun")
+        size = f", {self._megapixels:.1f} megapixels" if self._megapixels else ""
+        ran = f" with {self._engine}" if self._engine else ""
+        took = time.monotonic() - self._started
+        typer.echo(f"{', '.join(counts)}{size} in {took:.1f} s{ran}", err=True)
+
+    def _line(self, text: str) -> None:
+        write_line(one_line(text), self._bar, error=True)
 
 
-def _restore_video(
-    restorer: Restorer | AutoRestorer,
-    job: Job,
-    *,
-    codec: str | None,
-    crf: int | None,
-    compare: bool,
-    overwrite: bool,
-    leave_clear: bool,
-    show: Callable[[float, str], None],
-) -> tuple[Outcome | None, str | None, list[str]]:
-    """Restore one video; tell what it was taken for, what of it is missing, and more."""
-    from ccnet.video import restore_clip
-
-    started = time.monotonic()
-
-    def speed(frames: int) -> str:
-        return f"{frames / (time.monotonic() - started):.1f} frames a second"
-
-    def progress(frames: int, share: float | None) -> None:
-        show(share or 0, f"{one_line(job.source.name)}, {speed(frames)}")
-
-    done = restore_clip(
-        restorer,
-        job.source,
-        job.target,
-        codec=codec,
-        crf=crf,
-        compare=compare,
-        overwrite=overwrite,
-        leave_clear=leave_clear,
-        progress=progress,
-    )
-    notes = [f"{job.target.suffix} cannot hold its {stream}, left out" for stream in done.left_out]
-    notes += [f"{done.frames} frames, {speed(done.frames)}"] * bool(done.frames)
-    return done.outcome, done.fault, notes
+def _fields(report: Report, fault: str | None) -> dict[str, object]:
+    result = report.result
+    outcome = result.outcome if result else None
+    written = result is not None and result.written is not None and report.fault is None
+    return {
+        "source": os.fspath(report.job.source),
+        "result": os.fspath(report.job.target) if written else None,
+        "status": report.status.value,
+        "error": fault,
+        "kind": outcome and outcome.kind,
+        "model": outcome and outcome.model,
+        "megapixels": round(result.megapixels, 6) if result else None,
+        "seconds": round(result.seconds, 3) if result else None,
+    }
 
 
-def _told(source: str, outcome: Outcome) -> str:
+def _taken_for(source: str, outcome: Outcome) -> str:
     done = "left as it is" if outcome.model is None else f"restored with {outcome.model}"
     return f"{source}: {outcome.kind}, {done}"
-
-
-def _show(bar: Progress, task: TaskID, done: int, share: float, text: str | None = None) -> None:
-    bar.update(task, completed=done + share, description=text)

@@ -15,35 +15,53 @@ from ccnet.images.formats import FORMATS, NAMES, format_named, format_of_suffix
 MARK = "-restored"
 """Put behind a file's name where no other place for the result is named."""
 
+COMPARISON = "-compare"
+"""Put behind the name of a result for its comparison with the source, a PNG."""
+
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 """Suffixes of videos; results of the last are Matroska, for AVI cannot hold what others do."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One file: restore `source` into `target`, unless `fault` says why that cannot be."""
+    """One file: restore `source` into `target`, unless `fault` says why that cannot be.
+
+    `folder` is where the manifest is that has its result, if there is one.
+    """
 
     source: Path
     target: Path
     fault: str | None = None
+    folder: Path | None = None
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A file, with its place below OUT, or the reason why an input gives none."""
+    """A file, with its place below OUT, or the reason why an input gives none.
+
+    `folder` is the one that was named, where it was found in one.
+    """
 
     path: Path
     place: Path
     fault: str | None = None
+    folder: Path | None = None
 
 
-def plan(inputs: Sequence[str], output: Path | None, format: str | None) -> list[Job]:  # noqa: A002
+def plan(
+    inputs: Sequence[str],
+    output: Path | None,
+    format: str | None,  # noqa: A002
+    compare: bool = False,
+) -> list[Job]:
     """Lay out what to restore into what, without reading or writing any file.
 
     Inputs are files, folders and globs. A folder gives the files with a picture's or a video's
     suffix in it and its subfolders, in order of their names. Hidden files and folders are left out,
     links to folders are not followed, and what an earlier run has written is not taken again: what
-    lies below `output`, and NAME-restored beside a NAME. A file named twice is taken once.
+    lies below `output`, and NAME-restored and its comparison beside a NAME. A file named twice is
+    taken once. Results have a manifest in `output`, or else in the folder that was named, but not a
+    single file's, or those of files that were named without `output`.
 
     Args:
         inputs: As above.
@@ -52,6 +70,7 @@ def plan(inputs: Sequence[str], output: Path | None, format: str | None) -> list
             NAME-restored.
         format: Such as "png", which gives results that are pictures its suffix; if None, they keep
             their own.
+        compare: Whether comparisons of pictures take places, too.
 
     Returns:
         A job for each file, and one with a fault for each input that gives none. Where a result
@@ -74,16 +93,24 @@ def plan(inputs: Sequence[str], output: Path | None, format: str | None) -> list
 
     jobs: list[Job] = []
     results: dict[str, Path] = {}
+    several = len(found) > 1 or any(file.folder for file in found.values())
     for source, file in found.items():
         target = _target(file, output, suffix)
-        place = _absolute(target)
         fault = file.fault
-        if not fault and place != source and place in found:
-            fault = f"{file.path} is not restored: its result, {target}, is an input too."
-        if not fault and results.setdefault(place, file.path) != file.path:
-            fault = f"{file.path} is not restored: {target} is the result of {results[place]}."
-        jobs.append(Job(file.path, target, fault))
+        for written in (target, comparison_of(target)) if compare else (target,):
+            place = _absolute(written)
+            if not fault and place != source and place in found:
+                fault = f"{file.path} is not restored: its result, {written}, is an input too."
+            if not fault and results.setdefault(place, file.path) != file.path:
+                fault = f"{file.path} is not restored: {written} is the result of {results[place]}."
+        folder = file.folder if output is None else output if several else None
+        jobs.append(Job(file.path, target, fault, folder))
     return jobs
+
+
+def comparison_of(target: Path) -> Path:
+    """Give the place of a result's comparison with its source."""
+    return target.with_name(f"{target.stem}{COMPARISON}.png")
 
 
 def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
@@ -104,7 +131,8 @@ def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
     stems = {file.path.with_suffix("") for file in found}
     for file in found:
         stem = file.path.with_suffix("")
-        if not (stem.name.endswith(MARK) and stem.with_name(stem.name[: -len(MARK)]) in stems):
+        name = stem.name.removesuffix(COMPARISON)
+        if not (name.endswith(MARK) and stem.with_name(name.removesuffix(MARK)) in stems):
             yield file
 
 
@@ -120,7 +148,7 @@ def _walk(folder: Path, skipped: Path | None) -> Iterator[_Found]:
         )
         for name in sorted(names):
             if _is_wanted(here / name):
-                yield _Found(here / name, (here / name).relative_to(folder))
+                yield _Found(here / name, (here / name).relative_to(folder), folder=folder)
     for error in faults:
         path = Path(error.filename)
         yield _Found(path, path, f"{path} cannot be read: {(error.strerror or '').lower()}.")
@@ -135,7 +163,7 @@ def _match(pattern: str, skipped: Path | None) -> Iterator[_Found]:
         path = Path(match)
         below_skipped = skipped is not None and _is_below(path, skipped)
         if _is_wanted(path) and not below_skipped and not path.is_dir():
-            yield _Found(path, path.relative_to(root))
+            yield _Found(path, path.relative_to(root), folder=root)
 
 
 def is_video(path: Path) -> bool:

@@ -1,0 +1,120 @@
+"""What is asked for every file of a run."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from ccnet.errors import WeightsError
+
+if TYPE_CHECKING:
+    from ccnet.restoration.automatic import AutoRestorer
+    from ccnet.restoration.restorer import Restorer
+
+Identity: TypeAlias = "dict[str, str | float | None]"
+
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Request:
+    """How a run restores its files; it goes to other processes as it is.
+
+    Attributes:
+        model: A task, a model's name or a file; None recognises what is wrong with each file.
+        engine: As for `Restorer`, like all down to `strength`.
+        device: Where.
+        precision: What in.
+        tile: The size of tiles.
+        strength: How much of the restoration to take.
+        format: Of pictures, as for `Restorer.restore_file`.
+        quality: Of pictures.
+        codec: Of videos, as for `restore_video`.
+        crf: Of videos.
+        compare: Whether to write a comparison beside each picture, and videos as one.
+        overwrite: Whether to replace files that are there.
+        leave_clear: Whether nothing is written for what is clear.
+    """
+
+    model: str | None = None
+    engine: str = "auto"
+    device: str = "auto"
+    precision: str = "auto"
+    tile: str = "auto"
+    strength: float = 1.0
+    format: str | None = None
+    quality: int | None = None
+    codec: str | None = None
+    crf: int | None = None
+    compare: bool = False
+    overwrite: bool = False
+    leave_clear: bool = False
+
+    def load(self) -> Restorer | AutoRestorer:
+        """Load what restores; raises what `Restorer` does."""
+        from ccnet.restoration.automatic import AutoRestorer
+        from ccnet.restoration.restorer import Restorer
+
+        if self.model is None:
+            return AutoRestorer(
+                engine=self.engine,
+                device=self.device,
+                precision=self.precision,
+                tile=self.tile,
+                strength=self.strength,
+            )
+        return Restorer(
+            self.model,
+            engine=self.engine,
+            device=self.device,
+            precision=self.precision,
+            tile=self.tile,
+            strength=self.strength,
+        )
+
+    def identities(self) -> tuple[Identity, Identity]:
+        """Give all that a result hangs on but its source, of a picture and of a video.
+
+        Not how it is computed (engine, device, tile): that differs by rounding, and a run may go on
+        on another machine. Raises `WeightsError` where the model's file cannot be read.
+        """
+        both: Identity = {
+            "model": self.model or "auto",
+            "weights": _checksum(self.model),
+            "precision": self.precision,
+            "strength": self.strength,
+        }
+        return (
+            {**both, "format": self.format, "quality": self.quality},
+            {**both, "codec": self.codec, "crf": self.crf, "compare": self.compare},
+        )
+
+
+def sha256_of(path: Path) -> str:
+    """Give the SHA-256 of a file's content, in hexadecimal digits; raises OSError."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _checksum(model: str | None) -> str:
+    """Give the SHA-256 of a model's file, or of all that recognising may lead to together."""
+    from ccnet.recognition.recogniser import WEIGHTS
+    from ccnet.weights.registry import DEFAULTS, find_weights
+
+    if model is not None:
+        return _file_checksum(find_weights(model))
+    files = [WEIGHTS, *(find_weights(each) for each in DEFAULTS.values())]
+    return hashlib.sha256("".join(map(_file_checksum, files)).encode()).hexdigest()
+
+
+def _file_checksum(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        reason = (error.strerror or "").lower()
+        raise WeightsError(f"{path} cannot be read: {reason}.") from error
