@@ -22,8 +22,8 @@ from ccnet.restoration.engines.shared import (
 )
 from ccnet.weights.onnx_files import read_onnx
 
-_BYTES_PER_PIXEL = (0, 60)
-"""The network's peak memory: a constant, and that for each channel of width."""
+_BYTES_PER_CHANNEL = 44
+"""The network's peak memory for a pixel and each channel of width (`benchmarks/memory.py`)."""
 
 
 class OnnxRuntimeEngine:
@@ -39,8 +39,7 @@ class OnnxRuntimeEngine:
         self._shallow = _session(base64.b64decode(metadata["shallow"]))
         self._count = self._session.get_inputs()[1].shape[1]
         width = self._shallow.get_outputs()[0].shape[1] // 12
-        constant, per_channel = _BYTES_PER_PIXEL
-        self.most_pixels = CPU_BYTES // (constant + per_channel * width)
+        self.most_pixels = CPU_BYTES // (_BYTES_PER_CHANNEL * width)
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
         if averages is None and len(batch) > 1:  # whose averages the file would take together

@@ -32,8 +32,9 @@ from ccnet.weights.onnx_files import read_onnx
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
-_BYTES_PER_PIXEL = (0, 40)
-"""The network's peak memory: a constant, and that for each channel of width."""
+_BYTES_PER_PIXEL = {"float32": (160, 56), "bfloat16": (180, 33)}
+"""The network's peak memory (`benchmarks/memory.py`): a constant, and that for each channel of
+width."""
 
 _SHALLOW = "shallow"
 """The metadata with the part that measures the averages of the shallow inputs."""
@@ -64,7 +65,7 @@ class OpenVinoEngine:
         self._compiled: dict[tuple[str, str], openvino.CompiledModel] = {}
         self._compiling = Lock()
         width = self._compile(_SHALLOW, "float32").output(0).shape[1] // 12
-        constant, per_channel = _BYTES_PER_PIXEL
+        constant, per_channel = _BYTES_PER_PIXEL[self._precision]
         self.most_pixels = CPU_BYTES // (constant + per_channel * width)
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:

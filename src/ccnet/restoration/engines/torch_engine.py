@@ -34,7 +34,8 @@ PRECISIONS = {
 }
 
 _BYTES_PER_PIXEL = {torch.float32: (210, 43), torch.bfloat16: (360, 19), torch.float16: (360, 19)}
-"""The network's peak memory (measured on a CPU): a constant, and that for each channel of width."""
+"""The network's peak memory on a CPU (`benchmarks/memory.py`): a constant, and that for each
+channel of width."""
 
 
 class TorchEngine:
