@@ -135,7 +135,8 @@ def in_squares(values: Pixels) -> Pixels:
     """Sum (H, W, C) over whole squares."""
     rows, columns = values.shape[0] // SQUARE, values.shape[1] // SQUARE
     whole = values[: rows * SQUARE, : columns * SQUARE].astype(np.float32)
-    return whole.reshape(rows, SQUARE, columns, SQUARE, -1).sum((1, 3))
+    sums: Pixels = whole.reshape(rows, SQUARE, columns, SQUARE, -1).sum((1, 3))
+    return sums
 
 
 def psnr(frames: Sequence[Pixels], clear: Sequence[Pixels]) -> float:

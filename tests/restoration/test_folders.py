@@ -32,6 +32,23 @@ def test_a_result_stands_beside_its_source_under_another_name(tmp_path: Path) ->
     assert targets(planned(source, to="png")) == {source: tmp_path / "hazy-restored.png"}
 
 
+def test_videos_are_found_beside_pictures(tmp_path: Path) -> None:
+    names = ["a.jpg", "b.MP4", "c.mkv", "d.avi", "sub/e.webm", "f.txt"]
+    touch(*(tmp_path / name for name in names))
+    assert targets(planned(tmp_path, to="png")) == {
+        tmp_path / "a.jpg": tmp_path / "a-restored.png",
+        tmp_path / "b.MP4": tmp_path / "b-restored.MP4",
+        tmp_path / "c.mkv": tmp_path / "c-restored.mkv",
+        tmp_path / "d.avi": tmp_path / "d-restored.mkv",
+        tmp_path / "sub/e.webm": tmp_path / "sub/e-restored.webm",
+    }
+    out = tmp_path / "out"
+    assert targets(planned(tmp_path / "d.avi", output=out)) == {tmp_path / "d.avi": out / "d.mkv"}
+    assert targets(planned(tmp_path / "d.avi", output=tmp_path / "x.mp4")) == {
+        tmp_path / "d.avi": tmp_path / "x.mp4"
+    }
+
+
 def test_output_is_a_file_for_one_file_and_a_folder_otherwise(tmp_path: Path) -> None:
     source, other = tmp_path / "a.jpg", tmp_path / "b.jpg"
     touch(source, other)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 from PIL import Image
@@ -60,6 +61,7 @@ def write_clip(
             context = video.codec_context
             context.color_primaries, context.color_trc = colours[:2]
             context.colorspace, context.color_range = colours[2:]
+        tone = container.add_stream(sound, rate=48_000, layout="mono") if sound else None
         for index, pixels_of in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(pixels_of, format="rgb24")
             frame.pts, frame.time_base = index if times is None else times[index], base
@@ -69,20 +71,19 @@ def write_clip(
                 )
             container.mux(video.encode(frame))
         container.mux(video.encode(None))
-        if sound:
-            _add_sound(container, sound, len(frames) / RATE)
+        if isinstance(tone, AudioStream):
+            for packet in tone_packets(tone, len(frames) / RATE):
+                container.mux(packet)
     return path
 
 
-def _add_sound(container: av.container.OutputContainer, codec: str, seconds: float) -> None:
-    sound = container.add_stream(codec, rate=48_000)
-    sound.layout = "mono"
+def tone_packets(sound: AudioStream, seconds: float) -> Iterator[list[av.Packet[AudioStream]]]:
     for index in range(int(seconds * 48_000 / 1024)):
         times = np.arange(index * 1024, (index + 1) * 1024, dtype=np.float32) / 48_000
         tone = av.AudioFrame.from_ndarray(np.sin(2765 * times)[None], "fltp", "mono")
         tone.sample_rate, tone.pts = 48_000, index * 1024
-        container.mux(sound.encode(tone))
-    container.mux(sound.encode(None))
+        yield sound.encode(tone)
+    yield sound.encode(None)
 
 
 def read_clip(path: Path, pixels: str = "rgb24") -> list[NDArray[np.generic]]:

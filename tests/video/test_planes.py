@@ -58,7 +58,7 @@ def test_no_change_changes_no_sample(pixels: str, size: tuple[int, int]) -> None
 def test_a_change_arrives(pixels: str, matrix: int, full: bool, size: tuple[int, int]) -> None:
     frame = frame_of(pixels, size, matrix, full)
     before = to_rgb(frame)
-    wanted = before * np.float32([0.5, 0.7, 0.6]) + np.float32(0.1)
+    wanted = before * np.array([0.5, 0.7, 0.6], np.float32) + np.float32(0.1)
     add_change(frame, wanted - before)
     assert np.abs(to_rgb(frame) - wanted).mean() < 1 / 255
     assert np.abs(to_rgb(frame) - wanted).max() < 12 / 255

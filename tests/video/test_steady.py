@@ -107,7 +107,7 @@ def test_a_camera_that_moves_and_a_dissolve_are_no_cuts() -> None:
     one, other = wide[:, :120], picture(data.coffee())
     steady = Steady()
     for index in range(26):
-        steady(one + (other - one) * index / 25, level(0), index / 25)
+        steady(one + (other - one) * np.float32(index / 25), level(0), index / 25)
     assert steady.shots == 1
 
 

@@ -76,15 +76,21 @@ def choose_encoding(
     if container == "webm":
         names = [name for name in names if name in _WEBM]
     found = [
-        (max(0, bits - depth), place, _halved(form) - _halved(pixels), depth, form.name)
+        (
+            max(0, bits - form.components[0].bits),
+            place,
+            abs(_halved(form) - _halved(pixels)),
+            form.name != pixels.name,
+            form.components[0].bits,
+            form.name,
+        )
         for place, name in enumerate(names)
         for form in _formats(ENCODERS[name].name, pixels.width, pixels.height)
-        for depth in [form.components[0].bits]
     ]
     if not found:
-        there = "WebM holds no" if container == "webm" and not names else "FFmpeg here writes no"
-        raise PictureError(f"{there} {codec or source}; choose another codec.")
-    _, place, _, _, name = min(found, key=lambda each: (*each[:2], abs(each[2]), *each[3:]))
+        refuses = "WebM holds no" if container == "webm" else "This FFmpeg writes no"
+        raise PictureError(f"{refuses} {codec or source}; choose another codec.")
+    _, place, *_, name = min(found)
     return ENCODERS[names[place]], name
 
 

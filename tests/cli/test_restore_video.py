@@ -1,0 +1,100 @@
+"""`ccnet restore` on videos, as a program that is stopped and that lacks things."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage import data
+
+from ccnet.network import CCNet
+from ccnet.weights.files import save_model
+
+RUN = "from ccnet.cli.main import run; run()"
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_model(CCNet(width=4, modules=1), path, {"task": "dehaze", "name": "tiny"})
+    return path
+
+
+def write_clip(path: Path, frames: int) -> Path:
+    picture = np.asarray(Image.fromarray(data.astronaut()).resize((64, 48)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=25)
+        video.width, video.height = 64, 48
+        for index in range(frames):
+            frame = av.VideoFrame.from_ndarray(np.roll(picture, index, 1), format="rgb24")
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+    return path
+
+
+def start(*arguments: str | os.PathLike[str], before: str = "") -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", before + RUN, "restore", *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def test_a_folder_of_pictures_and_videos_good_and_bad(weights: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    whole = write_clip(folder / "good.mp4", 10)
+    short = write_clip(folder / "sub" / "short.mkv", 60)
+    short.write_bytes(short.read_bytes()[:-900])
+    (folder / "text.mov").write_text("no clip")
+    Image.fromarray(data.astronaut()).resize((60, 40)).save(folder / "a.png")
+    process = start(folder, "-o", tmp_path / "out", "--model", weights, "--codec", "hevc")
+    out, errors = process.communicate()
+    assert process.returncode == 1
+    names = ["a.png", "good.mp4", "sub/short.mkv"]
+    assert out.splitlines() == [str(tmp_path / "out" / name) for name in names]
+    assert f"{whole}: 10 frames, " in errors
+    assert " frames a second" in errors
+    assert f"ccnet: {short} is cut short" in errors
+    assert f"ccnet: {folder / 'text.mov'} cannot be read as a video" in errors
+    assert "2 restored, 2 failed" in errors
+    with av.open(str(tmp_path / "out" / "good.mp4")) as container:
+        assert container.streams.video[0].codec.canonical_name == "hevc"
+
+
+@pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGKILL])
+def test_a_run_that_is_stopped_leaves_nothing_under_the_name(
+    weights: Path, tmp_path: Path, stopped_by: signal.Signals
+) -> None:
+    source = write_clip(tmp_path / "a.mp4", 400)
+    process = start(source, "-o", tmp_path / "out" / "b.mp4", "--model", weights)
+    while process.poll() is None and not list(tmp_path.glob("out/.ccnet-*")):
+        time.sleep(0.02)
+    process.send_signal(stopped_by)
+    _, errors = process.communicate()
+    assert process.returncode in (130, -signal.SIGKILL)
+    assert "Traceback" not in errors
+    assert not (tmp_path / "out" / "b.mp4").exists()
+    if stopped_by == signal.SIGINT:
+        assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_missing_extra_is_named(weights: Path, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", 2)
+    process = start(source, "--model", weights, before="import sys; sys.modules['av'] = None; ")
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert 'Restoring videos needs av: pip install "ccnet-restore[video]"' in errors
+    assert "Traceback" not in errors
