@@ -23,6 +23,10 @@ Progress: TypeAlias = Callable[[float], object]
 
 _LEAST = 124  # the network pads what is smaller
 
+_SMALLER = 2
+"""Tiles are so much smaller than what is taken whole. A picture whole takes a third of the time, so
+it is worth much memory; one in tiles is large, and needs memory for itself."""
+
 
 def checked_tile(tile: str | int) -> TileSize:
     """Give "auto", "off" or a number of pixels, also one in a string; raises UsageError."""
@@ -52,8 +56,8 @@ def restore_bands(
         picture: (H, W, 3) in [0, 1].
         engine: What runs the network.
         tile: "auto" takes a picture whole where `engine.most_pixels` hold it, and otherwise tiles
-            as large as they hold, and halves these where memory runs out nevertheless; "off" takes
-            it whole; a number is the most pixels of a tile across and down.
+            of half as many, and halves these where memory runs out nevertheless; "off" takes it
+            whole; a number is the most pixels of a tile across and down.
         progress: Called after each tile; begins anew with smaller ones.
 
     Yields:
@@ -130,5 +134,5 @@ def _largest_side(height: int, width: int, engine: Engine, tile: TileSize) -> in
     if tile == "auto":
         if max(height, _LEAST) * max(width, _LEAST) <= engine.most_pixels:
             return None
-        return max(SMALLEST_SIDE, math.isqrt(engine.most_pixels))
+        return max(SMALLEST_SIDE, math.isqrt(engine.most_pixels // _SMALLER))
     return None if max(height, width) <= tile else tile
