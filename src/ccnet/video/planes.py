@@ -72,13 +72,18 @@ def _samples(frame: VideoFrame, index: int) -> NDArray[np.uint8 | np.uint16]:
 
 def _reduced(plane: Floats, shape: tuple[int, ...]) -> Floats:
     """Average (H, W) over the 1 or 2 lines and columns that each sample of (h, w) stands for."""
-    for axis, length in enumerate(shape):
-        if plane.shape[axis] != length:
-            starts = np.arange(0, plane.shape[axis], 2)
-            counts = np.diff(starts, append=plane.shape[axis]).astype(np.float32)
-            sums = np.add.reduceat(plane, starts, axis=axis)
-            plane = np.divide(sums, counts[:, None] if axis == 0 else counts, dtype=np.float32)
-    return plane
+    if plane.shape[0] != shape[0]:
+        plane = _halved(plane)
+    return plane if plane.shape[1] == shape[1] else _halved(plane.T).T
+
+
+def _halved(lines: Floats) -> Floats:
+    """Average each two lines; where their number is odd, the last stays alone."""
+    halved = lines[::2].copy()
+    second = lines[1::2]
+    halved[: len(second)] += second
+    halved[: len(second)] *= 0.5
+    return halved
 
 
 def _weights(frame: VideoFrame) -> tuple[float, float]:

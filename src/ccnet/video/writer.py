@@ -59,7 +59,8 @@ class Writer:
             else:
                 # Chapters of MP4 and MOV are a stream, too.
                 if not (stream.type == "data" and clip.container.chapters()):
-                    self.left_out.append(f"{stream.type} {stream.name or 'without a name'}")
+                    codec = getattr(stream, "name", None) or "of an unknown codec"
+                    self.left_out.append(f"{stream.type} {codec}")
                 continue
             out.disposition = stream.disposition
 
