@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python benchmarks/serving_choices.py PICTURE [--rounds 3]
 
-Prints the process's CPU seconds, the least of the rounds: for a picture of 256 pixels alone and in
-a batch of eight, each per picture; and for larger pictures, as the server takes them and in tiles of
-1024 pixels, also of the longest part, which could not be stopped.
+Prints CPU seconds of the process, the least of the rounds: for a picture of 256 pixels alone and in
+a batch of eight, each per picture; and for larger pictures, as the server takes them and in smaller
+tiles, also of the longest part, which could not be stopped.
 """
 
 from __future__ import annotations
