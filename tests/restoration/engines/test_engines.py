@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -223,3 +225,31 @@ class _Failing:
 
     def input(self, name: str) -> Floats:
         return np.empty((1, 8), np.float32)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_an_engine_survives_that_memory_runs_out(name: str) -> None:
+    """In a process of its own, with a gigabyte more than it takes for a small picture."""
+    code = """
+import resource, sys
+import numpy as np
+from pathlib import Path
+from ccnet.restoration.engines import MemoryRanOut
+from ccnet.restoration.loading import load_engine
+engine = load_engine("dehaze", engine=sys.argv[1], device="cpu", precision="float32")
+small = np.zeros((1, 64, 64, 3), np.float32)
+before = engine.restore(small)
+pages = int(Path("/proc/self/statm").read_text().split()[0])
+limit = pages * resource.getpagesize() + 2**30
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    engine.restore(np.zeros((1, 2500, 2500, 3), np.float32))
+except MemoryRanOut as error:
+    print(error)
+print(np.array_equal(engine.restore(small), before))
+"""
+    command = [sys.executable, "-c", code, name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("Memory does not hold 6250000 pixels"), done.stderr
+    assert done.stdout.endswith("True\n")

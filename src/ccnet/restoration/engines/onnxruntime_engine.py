@@ -64,14 +64,14 @@ class OnnxRuntimeEngine:
     def _run(self, output: str, batch: Floats, given: Averages, core: Core) -> Floats:
         averages = np.full((1, self._count), np.nan, np.float32)
         averages[0, : len(given)] = given
-        inputs = {
-            "pictures": to_channels_first(batch),
-            "averages": averages,
-            "core": np.array(core),
-        }
         try:
+            inputs = {
+                "pictures": to_channels_first(batch),
+                "averages": averages,
+                "core": np.array(core),
+            }
             result: Floats = self._session.run([output], inputs)[0]
-        except (MemoryError, RuntimeError) as error:
+        except Exception as error:  # those of ONNX Runtime have no base of their own
             if not ran_out(error):
                 raise
             raise MemoryRanOut(batch) from error
@@ -83,5 +83,5 @@ class OnnxRuntimeEngine:
 def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads() or 0  # its own choice
-    options.log_severity_level = 3  # errors
+    options.log_severity_level = 4  # not errors, which are raised
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

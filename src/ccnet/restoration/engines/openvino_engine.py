@@ -79,15 +79,14 @@ class OpenVinoEngine:
         self, picture: Pixels, side: int, progress: Callable[[float], object] | None = None
     ) -> Averages:
         averages = measure_averages(picture, side, self._measure_shallow, self._measure, progress)
-        for model in list(self._compiled.values()):  # what each would hold on to for its next tile
-            with suppress(RuntimeError):  # of one that another thread's picture is using
-                model.release_memory()
+        self._release_memory()
         return averages
 
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
         inputs = {"pictures": to_channels_first(batch), "core": np.array(core)}
         request = self._compile(_SHALLOW, "float32").create_infer_request()
         averages: Floats = request.infer(inputs)[0][0].copy()
+        self._release_memory()
         return averages
 
     def _measure(self, batch: Floats, given: Averages, core: Core) -> Averages:
@@ -99,23 +98,30 @@ class OpenVinoEngine:
         shallow = self._compile("features", "float32")
         averages = np.full((1, shallow.input("averages").shape[1]), np.nan, np.float32)
         averages[0, : len(given)] = given
-        inputs = {
-            "pictures": to_channels_first(batch),
-            "averages": averages,
-            "core": np.array(core),
-        }
         for precision in dict.fromkeys((self._precision, "float32")):
             try:
+                inputs = {
+                    "pictures": to_channels_first(batch),
+                    "averages": averages,
+                    "core": np.array(core),
+                }
                 # Requests are made anew, for threads cannot share one.
                 features = shallow.create_infer_request()
                 features.infer(inputs)
                 request = self._compile(part, precision).create_infer_request()
                 for index, name in enumerate(_FEATURES):
-                    request.set_tensor(name, features.get_output_tensor(index))
+                    tensor = features.get_output_tensor(index)
+                    if 0 in tensor.shape:  # how OpenVINO may tell that memory ran out
+                        raise MemoryError
+                    request.set_tensor(name, tensor)
                 result: Floats = request.infer(inputs)[0]
+                if result.size == 0:
+                    raise MemoryError
             except (MemoryError, RuntimeError) as error:
                 if not ran_out(error):
                     raise
+                with self._compiling:  # what ran out of memory can end the process when run again
+                    self._compiled.clear()
                 raise MemoryRanOut(batch) from error
             if np.isfinite(result).all():
                 return result
@@ -133,6 +139,12 @@ class OpenVinoEngine:
                 model = self._core.compile_model(self._part(part), "CPU", hints)
                 self._compiled[part, precision] = model
             return self._compiled[part, precision]
+
+    def _release_memory(self) -> None:
+        """Free what each part would hold on to for its next run, before another one runs."""
+        for model in list(self._compiled.values()):
+            with suppress(RuntimeError):  # of one that another thread's picture is using
+                model.release_memory()
 
     def _part(self, part: str) -> openvino.Model:
         """Cut out the shallow inputs' averages or features, or what gives an output from these."""
