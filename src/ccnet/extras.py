@@ -9,7 +9,7 @@ from ccnet.errors import MissingExtraError
 EXTRAS = {
     "torch": ("torch",),
     "train": ("torch", "lightning", "tensorboard", "torchmetrics", "yaml"),
-    "evaluate": ("torch", "skimage", "torchmetrics"),
+    "evaluate": ("torch", "matplotlib", "skimage", "torchmetrics"),
     "export": ("torch", "onnx", "onnxruntime"),
     "onnxruntime": ("onnxruntime",),
     "hub": ("huggingface_hub",),

@@ -1,4 +1,4 @@
-"""`ccnet benchmark`: what the models reach."""
+"""`ccnet benchmark`: what the models reach, and how fast."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ benchmark = typer.Typer(no_args_is_help=True)
 
 @benchmark.callback()
 def _benchmark() -> None:
-    """Measure what the models reach."""
+    """Measure what the models reach, and how fast."""
 
 
 @benchmark.command()
@@ -104,3 +104,62 @@ def quality(
     typer.echo(b"written to " + os.fsencode(output) + seconds.encode(), err=True)
     if measured.left_out:
         raise typer.Exit(1)
+
+
+@benchmark.command()
+def speed(
+    model: Annotated[
+        str, typer.Argument(metavar="[MODEL]", help="A task, or the name of a model that ships.")
+    ] = "dehaze",
+    side: Annotated[
+        list[int] | None,
+        typer.Option(
+            min=128,
+            help="Pixels of the picture across and down; may be repeated. 512 and 1024 by default.",
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 3,
+    device: Annotated[
+        str,
+        typer.Option(help="auto, which takes a GPU where there is one; cpu, cuda, cuda:N, mps."),
+    ] = "auto",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A folder for the table, its numbers and a plot."),
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a report that is there.")
+    ] = False,
+) -> None:
+    """Measure how fast engines restore: ccnet benchmark speed.
+
+    Each engine and precision that is installed takes turns with the plain network in eager PyTorch.
+    Prints how many times faster it is, what memory it takes, how near it comes to the plain
+    network, and how near to what a product of matrices reaches on this machine.
+    """
+    from ccnet.extras import require
+
+    require("evaluate", "Measuring")
+
+    from ccnet.evaluation.report import check_output
+    from ccnet.evaluation.speed import combinations, measure_speed
+    from ccnet.evaluation.speed_report import NAMES, speed_table, write_speed
+    from ccnet.machine import find_device
+    from ccnet.weights.registry import find_model
+
+    find_model(model)
+    device = find_device(device)
+    if output is not None:
+        check_output(output, NAMES, overwrite=overwrite)
+    sides = side or [512, 1024]
+    speeds = []
+    with progress_bar() as bar:
+        task = bar.add_task("", total=len(sides) * len(combinations(device)))
+        for measured in measure_speed(model, sides=sides, rounds=rounds, device=device):
+            speeds.append(measured)
+            text = f"{measured.engine} {measured.precision}"
+            bar.update(task, completed=len(speeds), description=text)
+    typer.echo(speed_table(speeds), nl=False)
+    if output is not None:
+        write_speed(speeds, model, device, output, overwrite=overwrite)
+        typer.echo(b"written to " + os.fsencode(output), err=True)
