@@ -84,7 +84,7 @@ def test_a_run_that_is_stopped_leaves_nothing_under_the_name(
         time.sleep(0.02)
     process.send_signal(stopped_by)
     _, errors = process.communicate()
-    assert process.returncode in (130, -signal.SIGKILL)
+    assert process.returncode in (130, -signal.SIGKILL), errors
     assert "Traceback" not in errors
     assert not (tmp_path / "out" / "b.mp4").exists()
     if stopped_by == signal.SIGINT:
@@ -98,3 +98,11 @@ def test_the_missing_extra_is_named(weights: Path, tmp_path: Path) -> None:
     assert process.returncode == 1
     assert 'Restoring videos needs av: pip install "ccnet-restore[video]"' in errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(("option", "value"), [("--codec", "mpeg2"), ("--crf", "99")])
+def test_wrong_usage_is_told_before_any_work(tmp_path: Path, option: str, value: str) -> None:
+    process = start(write_clip(tmp_path / "a.mp4", 2), option, value)
+    _, errors = process.communicate()
+    assert process.returncode == 2
+    assert f"{option.strip('-')}={value}" in errors

@@ -168,6 +168,10 @@ def restore(
         raise UsageError("--task auto chooses a model for each picture; leave --model out.")
     if format is not None and format_named(format) is None:
         raise UsageError(f"--format {format} is none of {', '.join(FORMATS)}.")
+    if codec is not None or crf is not None:
+        from ccnet.video.codecs import check_choice
+
+        check_choice(codec, crf)
 
     request = Request(
         model=model or (None if task == _AUTO else task),
