@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from statistics import fmean
@@ -130,7 +130,7 @@ class AutoRestorer:
             write_picture(restored, target, format=format, quality=quality, overwrite=overwrite)
         return outcome
 
-    def choose(self, arrays: Sequence[NDArray[Any]]) -> tuple[Restorer | None, Outcome]:
+    def choose(self, arrays: Iterable[NDArray[Any]]) -> tuple[Restorer | None, Outcome]:
         """Recognise what is wrong with several views of one scene, such as frames of a video.
 
         What is thought likely of each is averaged. Gives what restores them, None if nothing must.
@@ -163,7 +163,7 @@ def _recognise_picture(picture: Picture) -> str:
     return shipped_recogniser().recognise(views_of_picture(picture))
 
 
-def _recognise_arrays(arrays: Sequence[NDArray[Any]]) -> str:
+def _recognise_arrays(arrays: Iterable[NDArray[Any]]) -> str:
     from ccnet.recognition.recogniser import shipped_recogniser
     from ccnet.recognition.views import views_of
 

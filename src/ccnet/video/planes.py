@@ -79,7 +79,7 @@ def _reduced(plane: Floats, shape: tuple[int, ...]) -> Floats:
 
 def _halved(lines: Floats) -> Floats:
     """Average each two lines; where their number is odd, the last stays alone."""
-    halved = lines[::2].copy()
+    halved: Floats = lines[::2].copy()
     second = lines[1::2]
     halved[: len(second)] += second
     halved[: len(second)] *= 0.5

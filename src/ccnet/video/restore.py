@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -158,10 +159,9 @@ def restore_clip(
             raise PictureError(f"{source} holds no frame that can be decoded.")
         name = clip.video.codec.canonical_name
         encoder, pixels = choose_encoding(name, first.format, container, codec)
-        first = _in_format(first, pixels)
         if isinstance(restorer, AutoRestorer):
-            spread = [first, *(_in_format(frame, pixels) for frame in _spread_frames(clip))]
-            model, outcome = restorer.choose([_upright(frame) for frame in spread])
+            frames = (_in_format(frame, pixels) for frame in chain([first], _spread_frames(clip)))
+            model, outcome = restorer.choose(map(_upright, frames))
         else:
             model, outcome = restorer, None
     if model is None and leave_clear:
@@ -172,6 +172,7 @@ def restore_clip(
         if as_it_is and source.suffix.lower() == target.suffix.lower():
             shutil.copyfile(source, temporary)
             return Restored(outcome, 0)
+        first = _in_format(first, pixels)
         with open_writer(temporary, clip, container, first, encoder, crf) as writer:
             steady, done = Steady(), 0
             for done, decoded in enumerate(clip.frames(writer.copy), 1):
@@ -196,7 +197,9 @@ def _written(target: Path, overwrite: bool) -> Iterator[Path]:
 def _restore_frame(frame: VideoFrame, model: Restorer, steady: Steady, compare: bool) -> None:
     """Restore a frame in place."""
     before = _upright(frame)
-    change = steady(before, model(before) - before, frame.time or 0.0)
+    change = model(before)
+    change -= before
+    change = steady(before, change, frame.time or 0.0)
     if compare:
         middle = before.shape[1] // 2
         change[:, :middle] = 0
