@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from ccnet.cli.benchmark import benchmark
+from ccnet.cli.compare import compare
 from ccnet.cli.convert import convert
 from ccnet.cli.data import data
 from ccnet.cli.degrade import degrade
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich would take half the time of --help
     context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
 )
-for command in (restore, serve, degrade, train, evaluate, models, convert, export):
+for command in (restore, compare, serve, degrade, train, evaluate, models, convert, export):
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(benchmark, name="benchmark")

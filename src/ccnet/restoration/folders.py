@@ -113,6 +113,11 @@ def comparison_of(target: Path) -> Path:
     return target.with_name(f"{target.stem}{COMPARISON}.png")
 
 
+def find_pictures(folder: Path) -> list[Path]:
+    """List the pictures that `plan` finds in a folder, by their paths below it."""
+    return [file.place for file in _walk(folder, None) if not (file.fault or is_video(file.path))]
+
+
 def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
     """List the files that one input means; `skipped` is a folder of results below it."""
     path = Path(text)

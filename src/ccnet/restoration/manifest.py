@@ -66,7 +66,7 @@ class Entry(NamedTuple):
 
     def is_before(self, status: os.stat_result) -> bool:
         """Whether a result is still what was to be replaced."""
-        return not self.is_intact(status) and stamp(status) == self.replaced
+        return stamp(status) == self.replaced != self.result
 
 
 class Manifest:

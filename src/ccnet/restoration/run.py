@@ -199,9 +199,11 @@ class _Run:
 
     def _is_current(self, job: Job, entry: Entry, status: os.stat_result) -> bool:
         """Whether what is in a result's place is the result, or what somebody made of it."""
+        if entry.is_before(status):
+            return False
         if self._request.overwrite or _absolute(job.source) == _absolute(job.target):
             return entry.is_intact(status)
-        return status.st_size > 0 and not entry.is_before(status)
+        return status.st_size > 0
 
     def _place(self, task: Task, result: Result) -> None:
         job = task.job

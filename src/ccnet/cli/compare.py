@@ -1,0 +1,114 @@
+"""`ccnet compare`: two pictures, or two folders of them, and how far they are apart."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ccnet.cli.lines import one_line
+from ccnet.errors import CCNetError, PictureError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="A picture, or a folder of them.")],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="Another; files of folders are matched by name.")
+    ],
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="A picture to write, or a folder of PNGs for folders: A and B side by side.",
+        ),
+    ] = None,
+    difference: Annotated[
+        bool, typer.Option("--difference", help="Write by how much they differ instead, times 4.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there.")
+    ] = False,
+) -> None:
+    """Compare pictures: ccnet compare hazy.jpg clear.jpg -o both.png.
+
+    Prints PSNR and SSIM for each pair, in sRGB. Exits with 1 if some files could not be compared.
+    """
+    if difference and output is None:
+        raise UsageError("--difference is a picture; name it with -o.")
+    folders = Path(a).is_dir()
+    if folders != Path(b).is_dir():
+        raise UsageError(f"{a} and {b} must be two files or two folders.")
+    if not folders:
+        place = None if output is None else Path(output)
+        typer.echo(_told(*_compare(Path(a), Path(b), place, difference, overwrite)))
+        return
+    measured: list[tuple[float, float | None]] = []
+    failed = 0
+    for name, first, second in _pairs(Path(a), Path(b)):
+        try:
+            if first is None or second is None:
+                raise PictureError(f"{first or second} has no partner in {b if first else a}.")
+            place = None if output is None else Path(output) / name.with_suffix(".png")
+            pair = _compare(first, second, place, difference, overwrite)
+        except CCNetError as error:
+            failed += 1
+            typer.echo(os.fsencode(f"ccnet: {one_line(str(error))}"), err=True)
+        else:
+            measured.append(pair)
+            typer.echo(os.fsencode(f"{one_line(os.fspath(name))}: {_told(*pair)}"))
+    if measured:
+        ssims = [ssim for _, ssim in measured if ssim is not None]
+        mean = _told(fmean(psnr for psnr, _ in measured), fmean(ssims) if ssims else None)
+        typer.echo(f"mean of {len(measured)}: {mean}")
+    elif not failed:
+        raise PictureError(f"{a} and {b} hold no pictures.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _compare(
+    first: Path, second: Path, place: Path | None, differ: bool, overwrite: bool
+) -> tuple[float, float | None]:
+    """Measure two files and write their comparison, if a place is named for it."""
+    from ccnet.images import read_picture, write_picture
+    from ccnet.restoration.comparing import difference, psnr, side_by_side, ssim
+    from ccnet.restoration.results import make_folder
+
+    before, after = read_picture(first), read_picture(second)
+    try:
+        measured = psnr(before, after), ssim(before, after)
+    except PictureError as error:
+        raise PictureError(f"{first} and {second}: {error}") from error
+    if place is not None:
+        drawn = difference(before, after) if differ else side_by_side(before, after)
+        make_folder(place.parent)
+        write_picture(drawn, place, overwrite=overwrite)
+    return measured
+
+
+def _pairs(a: Path, b: Path) -> Iterator[tuple[Path, Path | None, Path | None]]:
+    """Match the pictures of two folders by their names in them; suffixes may differ."""
+    from ccnet.restoration.folders import find_pictures
+
+    firsts, seconds = find_pictures(a), find_pictures(b)
+    left = dict.fromkeys(seconds)
+    stems = {second.with_suffix(""): second for second in seconds}
+    for first in firsts:
+        second = first if first in left else stems.get(first.with_suffix(""))
+        if second is not None:
+            left.pop(second, None)
+        yield first, a / first, None if second is None else b / second
+    for second in left:
+        yield second, None, b / second
+
+
+def _told(psnr: float, ssim: float | None) -> str:
+    return f"{psnr:.2f} dB" + ("" if ssim is None else f", SSIM {ssim:.4f}")
