@@ -288,6 +288,22 @@ def test_damage_in_the_middle_is_told(restorer: Restorer, tmp_path: Path) -> Non
     assert packets(tmp_path / "b.mp4", "audio") == packets(whole, "audio")
 
 
+def test_a_packet_that_goes_back_in_time_is_left_out(restorer: Restorer, tmp_path: Path) -> None:
+    whole = write_clip(tmp_path / "whole.mkv", photographs(12))
+    sound = packets(whole, "audio")
+    when = round((sound[9][1] - sound[0][1]) * 1000)
+    block = b"\x82" + when.to_bytes(2, "big") + b"\x80"  # of the second track
+    contents = whole.read_bytes()
+    assert contents.count(block) == 1
+    (tmp_path / "a.mkv").write_bytes(contents.replace(block, b"\x82\0\0\x80"))
+    done = restore_clip(restorer, tmp_path / "a.mkv", tmp_path / "b.mkv")
+    assert done.frames == 12
+    assert done.fault is not None
+    assert "is damaged: 1 part" in done.fault
+    after = [each[2] for each in packets(tmp_path / "b.mkv", "audio")]
+    assert after == [each[2] for each in sound[:9] + sound[10:]]
+
+
 @pytest.mark.parametrize(
     ("contents", "words"),
     [

@@ -19,7 +19,8 @@ from av.video.stream import VideoStream
 
 from ccnet.errors import PictureError
 
-Copy: TypeAlias = "Callable[[Packet[Stream]], object]"
+Copy: TypeAlias = "Callable[[Packet[Stream]], bool]"
+"""Takes a packet, unless it is damaged."""
 
 _OPTIONS = {
     # What looks like a clip may be a list of others, here or on some server.
@@ -81,8 +82,8 @@ class Clip:
                 self._note(packet)
             if packet.stream is self.video:
                 yield from self._decode(packet)
-            elif copy and packet.size:
-                copy(packet)
+            elif copy and packet.size and not copy(packet):
+                self._damaged += 1
 
     def fault(self) -> str | None:
         """Say in a sentence what was missing or damaged in all that was read, if anything."""
@@ -95,7 +96,8 @@ class Clip:
         if self._broke:
             return f"{self.path} is damaged, and what follows the damage cannot be read."
         if self._damaged:
-            return f"{self.path} is damaged: {self._damaged} parts of it cannot be decoded."
+            parts = "1 part" if self._damaged == 1 else f"{self._damaged} parts"
+            return f"{self.path} is damaged: {parts} of it cannot be used."
         return None
 
     def _lengths(self) -> Iterator[tuple[Fraction, Fraction]]:

@@ -64,12 +64,16 @@ class Writer:
                 continue
             out.disposition = stream.disposition
 
-    def copy(self, packet: Packet[Stream]) -> None:
-        """Write a packet of another stream as it is."""
+    def copy(self, packet: Packet[Stream]) -> bool:
+        """Write a packet of another stream as it is, unless its time makes no sense."""
         out = self._copies.get(packet.stream.index)
         if out is not None:
             packet.stream = out
-            self._container.mux(packet)
+            try:
+                self._container.mux(packet)
+            except av.ArgumentError:  # it goes back in time
+                return False
+        return True
 
     def encode(self, frame: VideoFrame) -> None:
         """Write a frame, at its own time."""
