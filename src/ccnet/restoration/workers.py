@@ -63,12 +63,13 @@ def run_workers(
 
 
 class _Worker:
-    """A process, what it has in hand, and what it is to do one at a time."""
+    """A process, what it has in hand, and what it is to do alone; `careful` while it does that."""
 
     def __init__(self, request: Request, count: int) -> None:
         self.request, self.count = request, count
         self.in_hand: dict[int, Task] = {}
         self.suspects: deque[Task] = deque()
+        self.careful = False
         self.start()
 
     def start(self) -> None:
@@ -118,14 +119,16 @@ class _Crew:
     def _give(self, worker: _Worker) -> None:
         """Give a worker as much as it can have in hand."""
         while worker.ready:
-            if worker.suspects:
-                task = None if worker.in_hand else worker.suspects.popleft()
-            elif self._more and len(worker.in_hand) < _DEPTH:
-                task = next(self._tasks, None)
-                self._more = task is not None
-            else:
+            if not worker.in_hand:
+                worker.careful = bool(worker.suspects)
+            if len(worker.in_hand) >= (1 if worker.careful or worker.suspects else _DEPTH):
                 return
+            if worker.suspects:
+                task = worker.suspects.popleft()
+            else:
+                task = next(self._tasks, None) if self._more else None
             if task is None:
+                self._more = False
                 return
             worker.in_hand[task.number] = task
             try:
