@@ -9,7 +9,7 @@ import numpy as np
 
 from ccnet.restoration.engines.engine import Floats
 
-CPU_BYTES = 9 << 27
+CPU_BYTES = 2 << 30
 """Working memory on a CPU: fixed, so that the same picture comes out the same on a busy day."""
 
 NOT_FINITE = "The network gives numbers that are not finite; its weights are broken."
