@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ccnet.errors import PictureError, WeightsError
-from ccnet.placing import place_file
+from ccnet.placing import place_file, placed, sweep
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -42,3 +42,17 @@ def test_an_interruption_leaves_nothing_behind(
 def test_the_error_is_the_callers(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be written: no such file or directory"):
         place_file(b"", tmp_path / "missing" / "a", error=WeightsError)
+
+
+def test_sweeping_removes_what_killed_processes_left_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".ccnet-0123456789abcdef.tmp", ".ccnet-0123456789abcdef.tmp.mp4"):
+        (tmp_path / name).touch()
+    others = {".ccnet-manifest.jsonl", ".ccnet-notes.tmp", "a.tmp"}
+    for name in others:
+        (tmp_path / name).touch()
+    with placed(tmp_path / "a", error=PictureError) as temporary:
+        temporary.write_bytes(b"whole")
+        sweep(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {*others, temporary.name}
+    assert (tmp_path / "a").read_bytes() == b"whole"
+    sweep(tmp_path / "missing")

@@ -109,3 +109,23 @@ def test_an_input_that_gives_nothing_is_named(tmp_path: Path, name: str) -> None
     (job,) = planned(tmp_path / name)
     assert job.fault is not None
     assert str(tmp_path / name) in job.fault
+
+
+def test_comparisons_take_no_place_of_others_and_are_not_restored(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "a-restored.jpg", tmp_path / "a-restored-compare.png")
+    assert [job.source for job in planned(tmp_path)] == [tmp_path / "a.jpg"]
+    touch(tmp_path / "in" / "b.png", tmp_path / "in" / "b-compare.png")
+    faults = [job.fault for job in plan([str(tmp_path / "in")], tmp_path / "out", None, True)]
+    assert [fault is None for fault in faults] == [True, False]
+
+
+def test_folders_and_globs_have_manifests_and_single_files_none(tmp_path: Path) -> None:
+    inputs, out = tmp_path / "in", tmp_path / "out"
+    touch(inputs / "a.jpg", inputs / "b.jpg")
+    assert {job.folder for job in planned(inputs, output=out)} == {out}
+    assert {job.folder for job in planned(inputs)} == {inputs}
+    assert {job.folder for job in planned(inputs / "*.jpg")} == {inputs}
+    files = (inputs / "a.jpg", inputs / "b.jpg")
+    assert {job.folder for job in planned(*files, output=out)} == {out}
+    assert {job.folder for job in planned(*files)} == {None}
+    assert {job.folder for job in planned(files[0], output=out)} == {None}

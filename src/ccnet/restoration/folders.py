@@ -22,7 +22,7 @@ VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 """Suffixes of videos; results of the last are Matroska, for AVI cannot hold what others do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Job:
     """One file: restore `source` into `target`, unless `fault` says why that cannot be.
 
@@ -35,7 +35,7 @@ class Job:
     folder: Path | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Found:
     """A file, with its place below OUT, or the reason why an input gives none.
 
