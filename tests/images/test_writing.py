@@ -15,6 +15,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ccnet.errors import PictureError, UsageError
 from ccnet.images import Picture, encode_picture, read_picture, to_srgb, write_picture
@@ -116,6 +117,7 @@ def test_jpeg_is_good_by_default_and_follows_quality() -> None:
     error = np.abs(pillow_pixels(encode_picture(picture)).astype(int) - RGB)
     assert error.mean() < 2
     with Image.open(io.BytesIO(encode_picture(picture))) as image:
+        assert isinstance(image, JpegImageFile)
         assert [layer[1:3] for layer in image.layer] == [(1, 1)] * 3
     for name in ("jpeg", "webp", "avif"):
         sizes = [len(encode_picture(picture, name, quality)) for quality in (10, 50, 100)]

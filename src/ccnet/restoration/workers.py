@@ -123,10 +123,8 @@ class _Crew:
                 worker.careful = bool(worker.suspects)
             if len(worker.in_hand) >= (1 if worker.careful or worker.suspects else _DEPTH):
                 return
-            if worker.suspects:
-                task = worker.suspects.popleft()
-            else:
-                task = next(self._tasks, None) if self._more else None
+            rest = worker.suspects.popleft() if worker.suspects else None
+            task = rest or (next(self._tasks, None) if self._more else None)
             if task is None:
                 self._more = False
                 return
