@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -221,3 +222,33 @@ def test_an_onnx_file_is_a_model_too(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert b"broken.onnx is cut short" in refused.stderr
     assert b"Traceback" not in refused.stderr
+
+
+def test_json_tells_each_file_and_stop_begins_no_more(weights: Path, tmp_path: Path) -> None:
+    for index in range(6):
+        photograph(tmp_path / "in" / f"{index}.png")
+    (tmp_path / "in" / "0\n.png").write_text("no picture")
+    options = ("--model", weights, "--json", "--on-error", "stop")
+    done = ccnet("restore", "in", "-o", "out", *options, cwd=tmp_path)
+    assert done.returncode == 1
+    first, *others = map(json.loads, done.stdout.splitlines())
+    assert (first["source"], first["status"], first["result"]) == ("in/0\n.png", "failed", None)
+    assert "0\n.png is no JPEG" in first["error"]
+    assert len(others) < 6
+    assert all(other["status"] == "restored" for other in others)
+    assert f", {6 - len(others)} not begun" in done.stderr.decode().splitlines()[-1]
+    again = ccnet("restore", "in", "-o", "out", *options[:3], cwd=tmp_path)
+    told = {line["source"]: line for line in map(json.loads, again.stdout.splitlines())}
+    assert len(told) == 7
+    for other in others:
+        assert told[other["source"]]["status"] == "done before"
+    assert told["in/5.png"] | {"seconds": 0} == {
+        "source": "in/5.png",
+        "result": "out/5.png",
+        "status": "restored",
+        "error": None,
+        "kind": None,
+        "model": None,
+        "megapixels": 0.0024,
+        "seconds": 0,
+    }
