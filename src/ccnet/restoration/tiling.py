@@ -23,7 +23,7 @@ Progress: TypeAlias = Callable[[float], object]
 
 _LEAST = 124  # the network pads what is smaller
 
-_SMALLER = 4
+_SMALLER = 5
 """Tiles are so much smaller than what is taken whole. A picture whole takes a third of the time, so
 it is worth much memory; one in tiles is large, and needs memory for itself."""
 
@@ -56,7 +56,7 @@ def restore_bands(
         picture: (H, W, 3) in [0, 1].
         engine: What runs the network.
         tile: "auto" takes a picture whole where `engine.most_pixels` hold it, and otherwise tiles
-            of a quarter, and halves these where memory runs out nevertheless; "off" takes it
+            of a fifth, and halves these where memory runs out nevertheless; "off" takes it
             whole; a number is the most pixels of a tile across and down.
         progress: Called after each tile; begins anew with smaller ones.
 
