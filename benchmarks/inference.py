@@ -1,10 +1,10 @@
-"""Measure what restores a picture fastest on a CPU, against plain eager PyTorch.
+"""Measure the forms of a network in eager PyTorch on a CPU; for engines, `ccnet benchmark speed`.
 
     OMP_NUM_THREADS=1 taskset -c 1 python benchmarks/inference.py PICTURE [--model dehaze]
         [--width 40 --modules 4] [--size 512] [--rounds 3]
 
-Plain is the network as it is trained, in float32 with channels last. The others are the engines of
-`restoration/engines`, and the inference form (`network/inference.py`) with its layer norms folded.
+Plain is the network as it is trained, in float32 with channels last. The others are plain in
+bfloat16, and the inference form (`network/inference.py`) with its layer norms folded or not.
 With --width the network has random weights. Rounds of all take turns, so that a busy machine slows
 down all, and it is the process's own CPU time that is taken, the least of the rounds. Prints it,
 its ratio to plain, and the PSNR in dB to what plain gives.
@@ -13,7 +13,6 @@ its ratio to plain, and the PSNR in dB to what plain gives.
 from __future__ import annotations
 
 import argparse
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -27,14 +26,9 @@ from skimage.metrics import peak_signal_noise_ratio
 from skimage.transform import resize
 
 import ccnet
-from ccnet.export import export_model
 from ccnet.images import read_picture, to_srgb
 from ccnet.network import CCNet
 from ccnet.network.inference import for_inference
-from ccnet.restoration.engines import Engine
-from ccnet.restoration.engines.onnxruntime_engine import OnnxRuntimeEngine
-from ccnet.restoration.engines.openvino_engine import OpenVinoEngine
-from ccnet.restoration.engines.torch_engine import TorchEngine
 
 Floats = NDArray[np.float32]
 Run = Callable[[Floats], Floats]
@@ -42,7 +36,7 @@ PLAIN = "plain eager float32"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Engines against plain PyTorch.")
+    parser = argparse.ArgumentParser(description="Forms of a network.")
     parser.add_argument("picture", type=Path)
     parser.add_argument("--model", default="dehaze")
     parser.add_argument("--width", type=int)
@@ -57,8 +51,8 @@ def main() -> None:
         network = ccnet.load_network(options.model)
     picture = resize(to_srgb(read_picture(options.picture)), (options.size, options.size))
     batch = np.ascontiguousarray(picture[None], np.float32)
-    seconds, outputs = measure(engines(network), batch, options.rounds)
-    table = Table("engine", "CPU s", "ratio", "PSNR", box=None)
+    seconds, outputs = measure(forms(network), batch, options.rounds)
+    table = Table("form", "CPU s", "ratio", "PSNR", box=None)
     for name, taken in seconds.items():
         psnr = peak_signal_noise_ratio(outputs[PLAIN], outputs[name], data_range=1)
         agreement = "" if name == PLAIN else f"{psnr:.1f}"
@@ -76,22 +70,13 @@ def random_network(width: int, modules: int) -> CCNet:
     return network
 
 
-def engines(network: CCNet) -> dict[str, Run]:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "network.onnx")
-        export_model(network, path, "onnx", averages=True)
-        by_name: dict[str, Engine] = {
-            "torch float32": TorchEngine(network, device="cpu", precision="float32"),
-            "torch bfloat16": TorchEngine(network, device="cpu", precision="bfloat16"),
-            "onnxruntime float32": OnnxRuntimeEngine(path),
-            "openvino float32": OpenVinoEngine(path, precision="float32"),
-            "openvino bfloat16": OpenVinoEngine(path, precision="bfloat16"),
-        }
+def forms(network: CCNet) -> dict[str, Run]:
+    plain = network.eval()
     return {
-        PLAIN: by_torch(network.eval(), torch.float32),
-        "plain eager bfloat16": by_torch(network.eval(), torch.bfloat16),
-        "norms folded, eager float32": by_torch(for_inference(network, fold=True), torch.float32),
-        **{name: engine.restore for name, engine in by_name.items()},
+        PLAIN: by_torch(plain, torch.float32),
+        "plain eager bfloat16": by_torch(plain, torch.bfloat16),
+        "inference form, float32": by_torch(for_inference(network), torch.float32),
+        "its norms folded, float32": by_torch(for_inference(network, fold=True), torch.float32),
     }
 
 
