@@ -1,4 +1,4 @@
-"""What tests of several parts need: the published checkpoints' tensors, drawn anew."""
+"""What tests of several parts need: a small network, and the published checkpoints' tensors."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from hypothesis import settings
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ccnet.network import CCNet
+
 # No test asserts a time: the machines that run them are shared.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -28,6 +30,18 @@ PublishedState = Callable[[str, int], dict[str, Tensor]]
 @pytest.fixture(scope="session")
 def data() -> Path:
     return Path(__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
+def tiny_network() -> CCNet:
+    """Random weights; the dynamic strips, which start without effect, have one."""
+    torch.manual_seed(0)
+    network = CCNet(width=4, modules=1)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.endswith("gamma"):
+                parameter.fill_(0.3)
+    return network.eval()
 
 
 @pytest.fixture(scope="session")

@@ -96,7 +96,7 @@ def _compare(
 
 def _pairs(a: Path, b: Path) -> Iterator[tuple[Path, Path | None, Path | None]]:
     """Match the pictures of two folders by their names in them; suffixes may differ."""
-    from ccnet.restoration.folders import find_pictures
+    from ccnet.runs.folders import find_pictures
 
     firsts, seconds = find_pictures(a), find_pictures(b)
     left = dict.fromkeys(seconds)

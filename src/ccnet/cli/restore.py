@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from ccnet.restoration.automatic import Outcome
-    from ccnet.restoration.pipeline import Task
-    from ccnet.restoration.request import Request
-    from ccnet.restoration.run import Report
+    from ccnet.runs.pipeline import Task
+    from ccnet.runs.request import Request
+    from ccnet.runs.run import Report
 
 _STREAM = "-"
 _AUTO = "auto"
@@ -157,9 +157,9 @@ def restore(
     Folders may take days: the same command again goes on where it was stopped (docs/folders.md).
     """
     from ccnet.images.formats import FORMATS, format_named
-    from ccnet.restoration.folders import plan
-    from ccnet.restoration.request import Request
-    from ccnet.restoration.run import run_jobs
+    from ccnet.runs.folders import plan
+    from ccnet.runs.request import Request
+    from ccnet.runs.run import run_jobs
     from ccnet.weights.registry import DEFAULTS
 
     if task not in (None, _AUTO, *DEFAULTS):

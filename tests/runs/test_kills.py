@@ -20,10 +20,10 @@ from skimage import data
 
 from ccnet.images import Picture, write_picture
 from ccnet.network import CCNet
-from ccnet.restoration.folders import plan
-from ccnet.restoration.manifest import NAME
-from ccnet.restoration.request import Request
-from ccnet.restoration.run import Report, run_jobs
+from ccnet.runs.folders import plan
+from ccnet.runs.manifest import NAME
+from ccnet.runs.request import Request
+from ccnet.runs.run import Report, run_jobs
 from ccnet.weights.files import save_model
 
 SUFFIXES = (".png", ".jpg", ".webp", ".tif", ".avif", ".JPEG")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ccnet.errors import UsageError
-from ccnet.restoration.folders import Job, plan
+from ccnet.runs.folders import Job, plan
 
 
 def planned(*inputs: Path, output: Path | None = None, to: str | None = None) -> list[Job]:

@@ -14,10 +14,10 @@ from ccnet.errors import CCNetError, PictureError
 from ccnet.placing import place_file, temporary_beside
 from ccnet.restoration.automatic import AutoRestorer, Outcome
 from ccnet.restoration.comparing import side_by_side
-from ccnet.restoration.folders import Job, is_video
-from ccnet.restoration.manifest import Source, inspect
-from ccnet.restoration.request import Request
 from ccnet.restoration.results import make_folder, read_bytes, result_format, stays
+from ccnet.runs.folders import Job, is_video
+from ccnet.runs.manifest import Source, inspect
+from ccnet.runs.request import Request
 
 if TYPE_CHECKING:
     from ccnet.images import Picture

@@ -17,10 +17,10 @@ from skimage import data
 from ccnet.errors import PictureError
 from ccnet.images import Picture, read_picture, write_picture
 from ccnet.network import CCNet
-from ccnet.restoration.folders import plan
-from ccnet.restoration.manifest import NAME, Manifest
-from ccnet.restoration.request import Request
-from ccnet.restoration.run import Report, Status, run_jobs
+from ccnet.runs.folders import plan
+from ccnet.runs.manifest import NAME, Manifest
+from ccnet.runs.request import Request
+from ccnet.runs.run import Report, Status, run_jobs
 from ccnet.weights.files import save_model
 
 

@@ -19,8 +19,8 @@ from queue import SimpleQueue
 from threading import Thread
 
 from ccnet.errors import CCNetError
-from ccnet.restoration.pipeline import Pipeline, Result, Task
-from ccnet.restoration.request import Request
+from ccnet.runs.pipeline import Pipeline, Result, Task
+from ccnet.runs.request import Request
 
 _DEPTH = 3
 """Tasks that a process has in hand: one that it reads, one it restores and one it writes."""

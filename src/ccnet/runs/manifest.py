@@ -17,8 +17,8 @@ from typing import IO, NamedTuple
 from ccnet.errors import PictureError
 from ccnet.placing import hold
 from ccnet.recognition import CLEAR
-from ccnet.restoration.request import Identity, sha256_of
 from ccnet.restoration.results import make_folder
+from ccnet.runs.request import Identity, sha256_of
 
 NAME = ".ccnet-manifest.jsonl"
 

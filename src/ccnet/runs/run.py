@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from ccnet.errors import CCNetError, PictureError
 from ccnet.placing import placed, sweep, taken
-from ccnet.restoration.folders import Job, comparison_of, is_video
-from ccnet.restoration.manifest import Entry, Manifest, is_same, spell, stamp
-from ccnet.restoration.pipeline import Pipeline, Progress, Result, Task, remove
-from ccnet.restoration.request import Request
-from ccnet.restoration.workers import run_workers
+from ccnet.runs.folders import Job, comparison_of, is_video
+from ccnet.runs.manifest import Entry, Manifest, is_same, spell, stamp
+from ccnet.runs.pipeline import Pipeline, Progress, Result, Task, remove
+from ccnet.runs.request import Request
+from ccnet.runs.workers import run_workers
 
 
 class Status(str, Enum):
