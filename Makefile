@@ -11,7 +11,7 @@ test: .venv/installed-dev
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
-	.venv/bin/pytest
+	OMP_NUM_THREADS=1 .venv/bin/pytest --numprocesses auto --dist loadfile
 
 # The stamps are made last, so an environment without one was left half made and is made anew;
 # so is one whose Python is gone.
