@@ -91,6 +91,30 @@ def test_a_run_that_is_stopped_leaves_nothing_under_the_name(
         assert list((tmp_path / "out").iterdir()) == []
 
 
+SWALLOWING = """
+import os, signal
+from ccnet.video import restore
+own = restore.add_change
+def swallowing(*arguments):
+    restore.add_change = own
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        list(range(9))
+    except KeyboardInterrupt:
+        pass
+restore.add_change = swallowing
+"""
+
+
+def test_ctrl_c_stops_a_run_in_which_a_library_catches_it(weights: Path, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "a.mp4", 9)
+    target = tmp_path / "out" / "b.mp4"
+    process = start(source, "-o", target, "--model", weights, before=SWALLOWING)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert list(target.parent.iterdir()) == []
+
+
 def test_the_missing_extra_is_named(weights: Path, tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mp4", 2)
     process = start(source, "--model", weights, before="import sys; sys.modules['av'] = None; ")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from collections import Counter
 from enum import Enum
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -196,6 +198,8 @@ def restore(
     jobs = plan(inputs, Path(output) if output is not None else None, format, compare)
     with progress_bar() as bar:
         told = _Told(bar, len(jobs), as_json)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, told.interrupt)
         try:
             run_jobs(
                 jobs,
@@ -267,6 +271,12 @@ class _Told:
         self._megapixels = 0.0
         self._engine: str | None = None
         self._started = time.monotonic()
+        self._interrupted = False
+
+    def interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Stop for Ctrl-C: now, or where a library catches that, at the next share done."""
+        self._interrupted = True
+        signal.default_int_handler(number, frame)
 
     @property
     def failed(self) -> bool:
@@ -275,6 +285,8 @@ class _Told:
 
     def progress(self, task: Task, share: float, speed: str) -> None:
         """Show the file that is being restored."""
+        if self._interrupted:
+            raise KeyboardInterrupt
         name = one_line(task.job.source.name)
         text = f"{name}, {speed}" if speed else name
         done = self._counts.total()
