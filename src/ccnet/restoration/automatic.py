@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from ccnet.images import Picture
+    from ccnet.network import CCNet
 
 
 class Outcome(NamedTuple):
@@ -189,3 +190,25 @@ def _model_for(kind: str) -> str:
             "a model to restore it with."
         )
     return model
+
+
+def make_restorer(
+    model: str | os.PathLike[str] | CCNet | None,
+    *,
+    engine: str,
+    device: str,
+    precision: str,
+    tile: str | int,
+    strength: float,
+) -> Restorer | AutoRestorer:
+    """Make what restores with a model, or, for None, with the one that each picture needs.
+
+    The arguments and what they raise are those of `Restorer`.
+    """
+    if model is None:
+        return AutoRestorer(
+            engine=engine, device=device, precision=precision, tile=tile, strength=strength
+        )
+    return Restorer(
+        model, engine=engine, device=device, precision=precision, tile=tile, strength=strength
+    )

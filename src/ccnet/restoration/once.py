@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from ccnet.restoration.automatic import AutoRestorer
-from ccnet.restoration.restorer import Restorer
+from ccnet.restoration.automatic import make_restorer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -43,13 +42,9 @@ def restore(
     Returns:
         The same kind, height, width and depth; an array for a path.
     """
-    if model is None and task == "auto":
-        automatic = AutoRestorer(
-            engine=engine, device=device, precision=precision, tile=tile, strength=strength
-        )
-        return automatic(picture)
-    restorer = Restorer(
-        task if model is None else model,
+    chosen = None if task == "auto" else task
+    restorer = make_restorer(
+        chosen if model is None else model,
         engine=engine,
         device=device,
         precision=precision,

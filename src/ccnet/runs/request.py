@@ -54,18 +54,9 @@ class Request:
 
     def load(self) -> Restorer | AutoRestorer:
         """Load what restores; raises what `Restorer` does."""
-        from ccnet.restoration.automatic import AutoRestorer
-        from ccnet.restoration.restorer import Restorer
+        from ccnet.restoration.automatic import make_restorer
 
-        if self.model is None:
-            return AutoRestorer(
-                engine=self.engine,
-                device=self.device,
-                precision=self.precision,
-                tile=self.tile,
-                strength=self.strength,
-            )
-        return Restorer(
+        return make_restorer(
             self.model,
             engine=self.engine,
             device=self.device,

@@ -18,7 +18,7 @@ from av.video.reformatter import Colorspace
 from ccnet.errors import PictureError, UsageError
 from ccnet.placing import placed, taken
 from ccnet.restoration import AutoRestorer, Restorer
-from ccnet.restoration.automatic import Outcome
+from ccnet.restoration.automatic import Outcome, make_restorer
 from ccnet.restoration.results import make_folder
 from ccnet.video.clip import Clip, open_clip, quarter_turns
 from ccnet.video.codecs import CONTAINERS, check_choice, choose_encoding
@@ -101,20 +101,15 @@ def restore_video(
         UsageError: An argument has none of these values.
         WeightsError: There is no such model, or its file is broken.
     """
-    restorer: Restorer | AutoRestorer
-    if model is None and task == "auto":
-        restorer = AutoRestorer(
-            engine=engine, device=device, precision=precision, tile=tile, strength=strength
-        )
-    else:
-        restorer = Restorer(
-            task if model is None else model,
-            engine=engine,
-            device=device,
-            precision=precision,
-            tile=tile,
-            strength=strength,
-        )
+    chosen = None if task == "auto" else task
+    restorer = make_restorer(
+        chosen if model is None else model,
+        engine=engine,
+        device=device,
+        precision=precision,
+        tile=tile,
+        strength=strength,
+    )
     return restore_clip(
         restorer,
         source,

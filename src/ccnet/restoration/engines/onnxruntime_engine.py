@@ -15,6 +15,7 @@ from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pix
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
     NOT_FINITE,
+    inputs_of,
     ran_out,
     threads,
     to_channels_first,
@@ -62,14 +63,8 @@ class OnnxRuntimeEngine:
         return averages
 
     def _run(self, output: str, batch: Floats, given: Averages, core: Core) -> Floats:
-        averages = np.full((1, self._count), np.nan, np.float32)
-        averages[0, : len(given)] = given
         try:
-            inputs = {
-                "pictures": to_channels_first(batch),
-                "averages": averages,
-                "core": np.array(core),
-            }
+            inputs = inputs_of(batch, given, core, self._count)
             result: Floats = self._session.run([output], inputs)[0]
         except Exception as error:  # those of ONNX Runtime have no base of their own
             if not ran_out(error):

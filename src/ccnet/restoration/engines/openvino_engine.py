@@ -23,6 +23,7 @@ from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pix
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
     NOT_FINITE,
+    inputs_of,
     ran_out,
     threads,
     to_channels_first,
@@ -97,15 +98,10 @@ class OpenVinoEngine:
     def _run(self, part: str, batch: Floats, given: Averages, core: Core) -> Floats:
         """Give what a part puts out; once more in float32 where a lower precision overflows."""
         shallow = self._compile("features", "float32")
-        averages = np.full((1, shallow.input("averages").shape[1]), np.nan, np.float32)
-        averages[0, : len(given)] = given
+        count = shallow.input("averages").shape[1]
         for precision in dict.fromkeys((self._precision, "float32")):
             try:
-                inputs = {
-                    "pictures": to_channels_first(batch),
-                    "averages": averages,
-                    "core": np.array(core),
-                }
+                inputs = inputs_of(batch, given, core, count)
                 # Requests are made anew, for threads cannot share one.
                 features = shallow.create_infer_request()
                 features.infer(inputs)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ccnet.restoration.engines.engine import Floats
 
@@ -39,6 +41,15 @@ def warn_of_overflow(precision: str) -> None:
 def to_channels_first(batch: Floats) -> Floats:
     """(N, H, W, 3) to (N, 3, H, W)."""
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2), np.float32)
+
+
+def inputs_of(
+    batch: Floats, given: Floats, core: tuple[int, ...], count: int
+) -> dict[str, NDArray[Any]]:
+    """Fill in an ONNX file's inputs; NaN stands for those of `count` averages not `given`."""
+    averages = np.full((1, count), np.nan, np.float32)
+    averages[0, : len(given)] = given
+    return {"pictures": to_channels_first(batch), "averages": averages, "core": np.array(core)}
 
 
 def to_pictures(restored: Floats) -> Floats:
