@@ -93,16 +93,17 @@ def test_a_run_that_is_stopped_leaves_nothing_under_the_name(
 
 SWALLOWING = """
 import os, signal
-from ccnet.video import restore
-own = restore.add_change
+from ccnet.restoration import Restorer
+own = Restorer.restore_batch
 def swallowing(*arguments):
-    restore.add_change = own
+    Restorer.restore_batch = own
     try:
         os.kill(os.getpid(), signal.SIGINT)
         list(range(9))
     except KeyboardInterrupt:
         pass
-restore.add_change = swallowing
+    return own(*arguments)
+Restorer.restore_batch = swallowing
 """
 
 

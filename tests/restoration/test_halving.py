@@ -34,6 +34,7 @@ class Bounded:
 
     description = "bounded"
     most_pixels = 10**9
+    together = 1
 
     def __init__(self, engine: TorchEngine, holds: int) -> None:
         self._engine = engine

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage import data
 
+from ccnet.video import Restored
+
 Pixels = NDArray[np.uint8]
 
 RATE = 25
@@ -108,3 +110,14 @@ def packets(path: Path, kind: str) -> list[tuple[int | None, Fraction, bytes]]:
             for each in found
             if each.size and each.pts is not None
         ]
+
+
+def difference(one: Path, other: Path) -> float:
+    """The average difference of their samples, in levels of 255."""
+    pairs = zip(read_clip(one), read_clip(other), strict=True)
+    return float(np.mean([np.abs(np.subtract(a, b, dtype=float)).mean() for a, b in pairs]))
+
+
+def whole(frames: int, size: tuple[int, int] = (64, 48)) -> Restored:
+    """What is said of a clip of which nothing was lost."""
+    return Restored(None, frames, frames * size[0] * size[1] / 1e6)

@@ -1,12 +1,16 @@
-"""Restorers for clips."""
+"""Restorers for clips, and one."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 import torch
 
 from ccnet.network import CCNet
 from ccnet.restoration import Restorer
+
+from .clips import photographs, write_clip
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +23,9 @@ def restorer() -> Restorer:
 @pytest.fixture(scope="session")
 def unchanging() -> Restorer:
     return Restorer(CCNet(width=4, modules=1), device="cpu", strength=0)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve frames of a moving camera."""
+    return write_clip(tmp_path_factory.mktemp("clips") / "clip.mp4", photographs(12))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -15,7 +16,7 @@ from ccnet.errors import PictureError, UsageError
 from ccnet.placing import taken
 from ccnet.restoration import pillow
 from ccnet.restoration.arrays import Cuts, check_array, rgb_of, with_rgb
-from ccnet.restoration.engines.engine import Floats
+from ccnet.restoration.engines.engine import Floats, MemoryRanOut
 from ccnet.restoration.loading import load_engine
 from ccnet.restoration.results import make_folder, result_format
 from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_bands
@@ -133,6 +134,21 @@ class Restorer:
         for rows, before, after in self._restored(Cuts(cut, height, width), progress):
             pixels[rows] = with_srgb_change(picture.cut(rows), before, after).pixels
         return replace(picture, pixels=pixels)
+
+    def batch_size(self, height: int, width: int) -> int:
+        """Give how many pictures of one size are best given to `restore_batch` at once."""
+        tiled = isinstance(self.tile, int) and max(height, width) > self.tile
+        fitting = self._engine.most_pixels // (height * width)
+        return 1 if tiled else max(1, min(fitting, self._engine.together))
+
+    def restore_batch(self, pictures: Sequence[Floats]) -> list[Floats]:
+        """Restore pictures of one size, float32 (H, W, 3) in [0, 1], to new ones."""
+        if len(pictures) > 1:
+            batch = np.stack(pictures)
+            with suppress(MemoryRanOut):
+                change = self._engine.restore(batch) - batch
+                return list(batch + np.float32(self.strength) * change)
+        return [self(picture) for picture in pictures]
 
     def restore_file(
         self,

@@ -207,6 +207,7 @@ class Pipeline:
             written=written if written.exists() else None,
             outcome=done.outcome,
             missing=done.fault,
+            megapixels=done.megapixels,
             notes=tuple(notes),
             engine=self._restorer.engine,
         )

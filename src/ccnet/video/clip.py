@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -18,9 +18,6 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ccnet.errors import PictureError
-
-Copy: TypeAlias = "Callable[[Packet[Stream]], bool]"
-"""Takes a packet, unless it is damaged."""
 
 _OPTIONS = {
     # What looks like a clip may be a list of others, here or on some server.
@@ -64,9 +61,17 @@ class Clip:
             return float(self.video.duration * self.video.time_base)
         return self.container.duration / av.time_base if self.container.duration else None
 
-    def frames(self, copy: Copy | None = None) -> Iterator[VideoFrame]:
-        """Give all frames that can be decoded, and call `copy` with packets of other streams."""
-        streams = self.streams if copy else [self.video]
+    def frames(self) -> Iterator[VideoFrame]:
+        """Give all frames that can be decoded."""
+        for part in self._parts([self.video]):
+            assert isinstance(part, VideoFrame)
+            yield part
+
+    def parts(self) -> Iterator[VideoFrame | Packet[Stream]]:
+        """Give all frames that can be decoded, and between them packets of other streams."""
+        return self._parts(self.streams)
+
+    def _parts(self, streams: list[Stream]) -> Iterator[VideoFrame | Packet[Stream]]:
         packets = self.container.demux(streams)
         while True:
             try:
@@ -82,11 +87,14 @@ class Clip:
                 self._note(packet)
             if packet.stream is self.video:
                 yield from self._decode(packet)
-            elif copy and packet.size and not copy(packet):
-                self._damaged += 1
+            elif packet.size:
+                yield packet
 
-    def fault(self) -> str | None:
-        """Say in a sentence what was missing or damaged in all that was read, if anything."""
+    def fault(self, refused: int = 0) -> str | None:
+        """Say in a sentence what was missing or damaged in all that was read, if anything.
+
+        `refused` are packets that could not be copied.
+        """
         for expected, seen in self._lengths():
             if expected - seen > _MISSING + 1 / (self.video.average_rate or 1):
                 return (
@@ -95,8 +103,8 @@ class Clip:
                 )
         if self._broke:
             return f"{self.path} is damaged, and what follows the damage cannot be read."
-        if self._damaged:
-            parts = "1 part" if self._damaged == 1 else f"{self._damaged} parts"
+        if damaged := self._damaged + refused:
+            parts = "1 part" if damaged == 1 else f"{damaged} parts"
             return f"{self.path} is damaged: {parts} of it cannot be used."
         return None
 

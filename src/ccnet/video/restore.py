@@ -4,40 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple
 
 import av
-import numpy as np
 from av import VideoFrame
-from av.video.reformatter import Colorspace
 
 from ccnet.errors import PictureError, UsageError
 from ccnet.placing import placed, taken
 from ccnet.restoration import AutoRestorer, Restorer
 from ccnet.restoration.automatic import Outcome, make_restorer
 from ccnet.restoration.results import make_folder
-from ccnet.video.clip import Clip, open_clip, quarter_turns
+from ccnet.video.clip import Clip, open_clip
 from ccnet.video.codecs import CONTAINERS, check_choice, choose_encoding
-from ccnet.video.planes import HD, add_change, to_rgb
-from ccnet.video.steady import Floats, Steady
+from ccnet.video.frames import FrameProgress, in_format, restore_frames, upright
 from ccnet.video.writer import open_writer
 
 if TYPE_CHECKING:
     from ccnet.network import CCNet
 
-FrameProgress: TypeAlias = Callable[[int, float | None], object]
-"""Told how many frames are done, and their share of all in (0, 1], or None if nobody knows."""
-
 _LOOKED_AT = 5
 """Frames, spread over a clip, by which it is recognised what is wrong with it."""
-
-
-_LINES = 320
-"""The line of a comparison is this part of the width."""
 
 
 class Restored(NamedTuple):
@@ -46,12 +36,14 @@ class Restored(NamedTuple):
     Attributes:
         outcome: What it was taken for, where nobody said it, and what restored it.
         frames: How many were written; 0 where the file was copied or nothing was written.
+        megapixels: Of all these frames together.
         fault: A sentence on what of the source was missing or damaged; the rest is restored.
         left_out: Streams that the result's container cannot hold, a few words each.
     """
 
     outcome: Outcome | None
-    frames: int
+    frames: int = 0
+    megapixels: float = 0.0
     fault: str | None = None
     left_out: tuple[str, ...] = ()
 
@@ -155,29 +147,24 @@ def restore_clip(
         name = clip.video.codec.canonical_name
         encoder, pixels = choose_encoding(name, first.format, container, codec)
         if isinstance(restorer, AutoRestorer):
-            frames = (_in_format(frame, pixels) for frame in chain([first], _spread_frames(clip)))
-            model, outcome = restorer.choose(map(_upright, frames))
+            frames = (in_format(frame, pixels) for frame in chain([first], _spread_frames(clip)))
+            model, outcome = restorer.choose(map(upright, frames))
         else:
             model, outcome = restorer, None
     if model is None and leave_clear:
-        return Restored(outcome, 0)
+        return Restored(outcome)
     make_folder(target.parent)
     as_it_is = model is None and codec is None and crf is None and not compare
     with _written(target, overwrite) as temporary, open_clip(source) as clip:
         if as_it_is and source.suffix.lower() == target.suffix.lower():
             shutil.copyfile(source, temporary)
-            return Restored(outcome, 0)
-        first = _in_format(first, pixels)
+            return Restored(outcome)
+        first = in_format(first, pixels)
         with open_writer(temporary, clip, container, first, encoder, crf) as writer:
-            steady, done = Steady(), 0
-            for done, decoded in enumerate(clip.frames(writer.copy), 1):
-                frame = _in_format(decoded, pixels)
-                if model is not None:
-                    _restore_frame(frame, model, steady, compare)
-                writer.encode(frame)
-                if progress:
-                    progress(done, _share(clip, frame))
-        return Restored(outcome, done, clip.fault(), tuple(writer.left_out))
+            done = restore_frames(clip, writer, first, model, compare=compare, progress=progress)
+        megapixels = done * first.width * first.height / 1e6
+        fault = clip.fault(writer.refused)
+        return Restored(outcome, done, megapixels, fault, tuple(writer.left_out))
 
 
 @contextmanager
@@ -187,35 +174,6 @@ def _written(target: Path, overwrite: bool) -> Iterator[Path]:
             yield temporary
     except av.FFmpegError as error:
         raise PictureError(f"{target} cannot be written: {str(error).lower()}.") from error
-
-
-def _restore_frame(frame: VideoFrame, model: Restorer, steady: Steady, compare: bool) -> None:
-    """Restore a frame in place."""
-    before = _upright(frame)
-    change = model(before)
-    change -= before
-    change = steady(before, change, frame.time or 0.0)
-    if compare:
-        middle = before.shape[1] // 2
-        change[:, :middle] = 0
-        width = max(1, before.shape[1] // _LINES)
-        line = np.s_[:, middle - width // 2 : middle - width // 2 + width]
-        change[line] = 1 - before[line]
-    add_change(frame, np.rot90(change, -quarter_turns(frame)))
-
-
-def _upright(frame: VideoFrame) -> Floats:
-    """Give a frame as players show it; the models know photographs, whose sky is above."""
-    return np.ascontiguousarray(np.rot90(to_rgb(frame), quarter_turns(frame)))
-
-
-def _in_format(frame: VideoFrame, pixels: str) -> VideoFrame:
-    if frame.format.is_rgb:
-        matrix = Colorspace.ITU709 if frame.height >= HD else Colorspace.ITU601
-        return frame.reformat(format=pixels, dst_colorspace=matrix)
-    converted = frame.reformat(format=pixels)
-    converted.colorspace = frame.colorspace  # for which PyAV may write an equal one
-    return converted
 
 
 def _spread_frames(clip: Clip) -> Iterator[VideoFrame]:
@@ -233,10 +191,3 @@ def _spread_frames(clip: Clip) -> Iterator[VideoFrame]:
         frame = next(late_enough, None)
         if frame is not None:
             yield frame
-
-
-def _share(clip: Clip, frame: VideoFrame) -> float | None:
-    if not clip.seconds or frame.time is None:
-        return None
-    start = float((clip.video.start_time or 0) * (clip.video.time_base or 0))
-    return min(1.0, max(0.0, (frame.time - start) / clip.seconds))

@@ -31,6 +31,7 @@ class Writer:
 
     Attributes:
         left_out: What the container cannot hold, a few words each.
+        refused: How many packets made no sense, and were not copied.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Writer:
         self._copies: dict[int, Stream] = {}
         self._last: int | None = None
         self.left_out: list[str] = []
+        self.refused = 0
         container.metadata.update(_lasting(clip.container.metadata))
         container.set_chapters(clip.container.chapters())
         for stream in clip.streams:
@@ -64,7 +66,7 @@ class Writer:
                 continue
             out.disposition = stream.disposition
 
-    def copy(self, packet: Packet[Stream]) -> bool:
+    def copy(self, packet: Packet[Stream]) -> None:
         """Write a packet of another stream as it is, unless its time makes no sense."""
         out = self._copies.get(packet.stream.index)
         if out is not None:
@@ -72,8 +74,7 @@ class Writer:
             try:
                 self._container.mux(packet)
             except av.ArgumentError:  # it goes back in time
-                return False
-        return True
+                self.refused += 1
 
     def encode(self, frame: VideoFrame) -> None:
         """Write a frame, at its own time."""

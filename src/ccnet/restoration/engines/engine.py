@@ -43,10 +43,12 @@ class Engine(Protocol):
     Attributes:
         description: What runs it, in which precision and where, for people.
         most_pixels: How many pixels one call may hold so that its memory stays in bounds.
+        together: How many pictures are best given to one call where there are several of one size.
     """
 
     description: str
     most_pixels: int
+    together: int
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
         """Restore a batch.

@@ -33,6 +33,8 @@ class OnnxRuntimeEngine:
     Raises `WeightsError` for a file that is none of ours.
     """
 
+    together = 1
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.description = "ONNX Runtime in float32 on cpu"
         self._session = _session(read_onnx(path))

@@ -53,6 +53,8 @@ class OpenVinoEngine:
     `WeightsError` for a file that is none of ours.
     """
 
+    together = 1
+
     def __init__(self, path: str | os.PathLike[str], *, precision: str = "auto") -> None:
         self._core = openvino.Core()
         # Where the CPU has no bfloat16, OpenVINO would compute in float32 and not say so.

@@ -37,6 +37,9 @@ _BYTES_PER_PIXEL = {torch.float32: (210, 43), torch.bfloat16: (360, 19), torch.f
 """The network's peak memory on a CPU (`benchmarks/memory.py`): a constant, and that for each
 channel of width."""
 
+_TOGETHER = 8
+"""Frames of a video in a batch on a GPU; on a CPU more than one only take longer."""
+
 
 class TorchEngine:
     """Runs a copy of a CCNet on one device; see `Engine`.
@@ -54,6 +57,7 @@ class TorchEngine:
         constant, per_channel = _BYTES_PER_PIXEL[self._dtype]
         per_pixel = constant + per_channel * network.width
         self.most_pixels = _working_bytes(self._device) // per_pixel
+        self.together = 1 if self._device.type == "cpu" else _TOGETHER
         if self._device.type == "cpu":
             network = for_inference(network)
         else:  # where a grouped convolution is one kernel, and shifts are many
