@@ -23,6 +23,7 @@ EXTRAS = {
         "uvicorn",
     ),
     "video": ("av",),
+    "cluster": ("ray", "upath"),
 }
 """Packages by their names in Python, by the extra of `pyproject.toml` that brings them."""
 

@@ -78,6 +78,11 @@ def temporary_beside(path: Path, suffix: str = "") -> Path:
     return path.with_name(f".ccnet-{secrets.token_hex(8)}.tmp{suffix}")
 
 
+def is_temporary(name: str) -> bool:
+    """Whether a file has a name of `temporary_beside`."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
 def hold(file: IO[Any]) -> bool:
     """Lock an open file until it is closed or this process ends; False where another one did.
 
@@ -96,7 +101,7 @@ def hold(file: IO[Any]) -> bool:
 def sweep(folder: Path) -> None:
     """Remove the temporary files in a folder that processes left behind when they were killed."""
     with suppress(OSError):
-        names = [entry.name for entry in os.scandir(folder) if _TEMPORARY.fullmatch(entry.name)]
+        names = [entry.name for entry in os.scandir(folder) if is_temporary(entry.name)]
         for name in names:
             with suppress(OSError), (folder / name).open("rb") as file:
                 if hold(file):

@@ -143,6 +143,14 @@ def restore(
         str | None,
         typer.Option(help="Several, such as cuda:0,cuda:1, with a process for each."),
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Restore on a Ray cluster: auto, local, HOST:PORT or ray://HOST:PORT. INPUT and "
+            "OUT may then be of fsspec, such as s3://BUCKET/FOLDER (docs/scale.md).",
+        ),
+    ] = None,
     on_error: Annotated[
         OnError, typer.Option(help="Whether a file that fails is skipped, or the last.")
     ] = OnError.skip,
@@ -162,6 +170,7 @@ def restore(
     from ccnet.runs.folders import plan
     from ccnet.runs.request import Request
     from ccnet.runs.run import run_jobs
+    from ccnet.runs.stores import is_remote, locate
     from ccnet.weights.registry import DEFAULTS
 
     if task not in (None, _AUTO, *DEFAULTS):
@@ -174,6 +183,9 @@ def restore(
         from ccnet.video.codecs import check_choice
 
         check_choice(codec, crf)
+
+    if cluster is not None:
+        _check_cluster(workers=workers, devices=devices, compare=compare, device=device)
 
     request = Request(
         model=model or (None if task == _AUTO else task),
@@ -191,11 +203,20 @@ def restore(
         leave_clear=output is None,
     )
     if _STREAM in (*inputs, output):
+        if cluster is not None:
+            raise UsageError(
+                "--cluster restores files; leave it out for standard input and output."
+            )
         if len(inputs) > 1:
             raise UsageError("Standard input and output take one picture; name one input.")
         _restore_stream(request, inputs[0], output)
         return
-    jobs = plan(inputs, Path(output) if output is not None else None, format, compare)
+    for text in (*inputs, *([output] if output else [])):
+        if cluster is None and is_remote(locate(text)):
+            raise UsageError(
+                f"{text} is not on this machine; --cluster local restores it from here."
+            )
+    jobs = plan(inputs, locate(output) if output is not None else None, format, compare)
     with progress_bar() as bar:
         told = _Told(bar, len(jobs), as_json)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -207,6 +228,7 @@ def restore(
                 told.report,
                 workers=workers,
                 devices=devices.split(",") if devices else (),
+                cluster=cluster,
                 stop=on_error == OnError.stop,
                 progress=told.progress,
             )
@@ -215,6 +237,18 @@ def restore(
             told.sum_up()
     if told.failed:
         raise typer.Exit(1)
+
+
+def _check_cluster(*, workers: int | None, devices: str | None, compare: bool, device: str) -> None:
+    """Raise `UsageError` for options that say what a cluster sees to itself, or cannot do."""
+    if workers is not None or devices is not None:
+        raise UsageError(
+            "--cluster spreads files over its machines; leave --workers and --devices."
+        )
+    if compare:
+        raise UsageError("--compare is not there with --cluster; use ccnet compare on the results.")
+    if device not in (_AUTO, "cpu", "cuda"):
+        raise UsageError(f"--device {device} names one machine's; with --cluster use cpu or cuda.")
 
 
 def _restore_stream(request: Request, source: str, target: str | None) -> None:
@@ -294,7 +328,7 @@ class _Told:
 
     def report(self, report: Report) -> None:
         """Tell what became of a file."""
-        result, source = report.result, os.fspath(report.job.source)
+        result, source = report.result, str(report.job.source)
         fault = report.fault or (result.missing if result else None)
         self._counts["failed" if fault else report.status.value] += 1
         if result is not None:
@@ -308,7 +342,7 @@ class _Told:
             for note in result.notes:
                 self._line(f"{source}: {note}")
             if result.written is not None:
-                write_line(os.fspath(report.job.target), self._bar)
+                write_line(str(report.job.target), self._bar)
         if fault:
             self._line(f"ccnet: {fault if source in fault else f'{source}: {fault}'}")
         self._bar.update(self._task, completed=self._counts.total())
@@ -339,8 +373,8 @@ def _fields(report: Report, fault: str | None) -> dict[str, object]:
     outcome = result.outcome if result else None
     written = result is not None and result.written is not None and report.fault is None
     return {
-        "source": os.fspath(report.job.source),
-        "result": os.fspath(report.job.target) if written else None,
+        "source": str(report.job.source),
+        "result": str(report.job.target) if written else None,
         "status": report.status.value,
         "error": fault,
         "kind": outcome and outcome.kind,

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ccnet.errors import UsageError
+from ccnet.errors import PictureError, UsageError
 from ccnet.images.formats import FORMATS, NAMES, format_named, format_of_suffix
+from ccnet.runs.stores import files_below, is_remote, locate
 
 MARK = "-restored"
 """Put behind a file's name where no other place for the result is named."""
@@ -56,9 +57,10 @@ def plan(
 ) -> list[Job]:
     """Lay out what to restore into what, without reading or writing any file.
 
-    Inputs are files, folders and globs. A folder gives the files with a picture's or a video's
-    suffix in it and its subfolders, in order of their names. Hidden files and folders are left out,
-    links to folders are not followed, and what an earlier run has written is not taken again: what
+    Inputs are files, folders and globs, or addresses of fsspec's files and folders. A folder gives
+    the files with a picture's or a video's suffix in it and its subfolders, in order of their
+    names. Hidden files and folders are left out, links to folders are not followed, and what an
+    earlier run has written is not taken again: what
     lies below `output`, and NAME-restored and its comparison beside a NAME. A file named twice is
     taken once. Results have a manifest in `output`, or else in the folder that was named, but not a
     single file's, or those of files that were named without `output`.
@@ -85,9 +87,9 @@ def plan(
     found: dict[str, _Found] = {}
     for text in inputs:
         for file in _find(text, skipped):
-            found.setdefault(_absolute(file.path), file)
+            found.setdefault(absolute(file.path), file)
     if output is not None and into_file:
-        if len(found) > 1 or any(Path(text).is_dir() for text in inputs):
+        if len(found) > 1 or any(locate(text).is_dir() for text in inputs):
             raise UsageError(f"{output} is one file, and several results need a folder.")
         return [Job(file.path, output, file.fault) for file in found.values()]
 
@@ -98,7 +100,7 @@ def plan(
         target = _target(file, output, suffix)
         fault = file.fault
         for written in (target, comparison_of(target)) if compare else (target,):
-            place = _absolute(written)
+            place = absolute(written)
             if not fault and place != source and place in found:
                 fault = f"{file.path} is not restored: its result, {written}, is an input too."
             if not fault and results.setdefault(place, file.path) != file.path:
@@ -120,8 +122,13 @@ def find_pictures(folder: Path) -> list[Path]:
 
 def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
     """List the files that one input means; `skipped` is a folder of results below it."""
-    path = Path(text)
-    if path.is_dir():
+    path = locate(text)
+    if is_remote(path):
+        try:
+            found = list(_walk_store(path, skipped))
+        except PictureError as error:
+            found = [_Found(path, Path(path.name), str(error))]
+    elif path.is_dir():
         found = list(_walk(path, skipped))
     elif os.path.lexists(path) or not glob.has_magic(text):
         missing = None if os.path.lexists(path) else f"{text} is not there."
@@ -149,7 +156,7 @@ def _walk(folder: Path, skipped: Path | None) -> Iterator[_Found]:
             name
             for name in folders
             if not name.startswith(".")
-            and (skipped is None or _absolute(here / name) != _absolute(skipped))
+            and (skipped is None or absolute(here / name) != absolute(skipped))
         )
         for name in sorted(names):
             if _is_wanted(here / name):
@@ -159,10 +166,22 @@ def _walk(folder: Path, skipped: Path | None) -> Iterator[_Found]:
         yield _Found(path, path, f"{path} cannot be read: {(error.strerror or '').lower()}.")
 
 
+def _walk_store(path: Path, skipped: Path | None) -> Iterator[_Found]:
+    below = "" if skipped is None else absolute(skipped).rstrip("/") + "/"
+    places = files_below(path)
+    if not places and _is_known(path):
+        yield _Found(path, Path(path.name))
+    for place in places:
+        file = path / os.fspath(place)
+        hidden = any(part.startswith(".") for part in place.parts)
+        if _is_known(file) and not hidden and not (below and absolute(file).startswith(below)):
+            yield _Found(file, Path(place), folder=path)
+
+
 def _match(pattern: str, skipped: Path | None) -> Iterator[_Found]:
     parts = Path(pattern).parts
     root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts))
-    if skipped is not None and _absolute(skipped) == _absolute(root):
+    if skipped is not None and absolute(skipped) == absolute(root):
         skipped = None
     for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - takes absolute ones too
         path = Path(match)
@@ -189,10 +208,13 @@ def _is_known(path: Path) -> bool:
 
 
 def _is_below(path: Path, folder: Path) -> bool:
-    return Path(_absolute(folder)) in Path(_absolute(path)).parents
+    return Path(absolute(folder)) in Path(absolute(path)).parents
 
 
-def _absolute(path: Path) -> str:
+def absolute(path: Path) -> str:
+    """Spell a path so that equal ones are equal."""
+    if is_remote(path):
+        return str(path)
     return os.path.abspath(path)  # noqa: PTH100 - resolve() would take two links to a file for one
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import Any, NamedTuple
 
 from ccnet.errors import PictureError
 from ccnet.placing import hold
@@ -24,6 +24,9 @@ NAME = ".ccnet-manifest.jsonl"
 
 _SECONDS = 2.0
 """By which the time of a file that nobody changed may differ: FAT keeps no finer one."""
+
+
+_NO_LINE = (ValueError, KeyError, TypeError, AttributeError)
 
 
 class Source(NamedTuple):
@@ -85,7 +88,7 @@ class Manifest:
                 self._file.close()
                 raise PictureError(f"{folder} is being written to by another run; let it end.")
             with self.path.open("rb") as file:
-                self._entries, self._cut = _read(file)
+                self._entries, self._cut = read_lines(file)
         except OSError as error:
             raise self._fault(error) from error
 
@@ -104,29 +107,23 @@ class Manifest:
         target: Path,
         source: Source,
         identity: Identity,
-        result: Stamp | None,
+        written: Path | None,
         replaced: Stamp | None,
         facts: Mapping[str, object],
     ) -> None:
         """Write that a result is done.
 
         Args:
-            target: Where it goes; it stands in a temporary file yet.
+            target: Where it goes.
             source: What it was made of.
             identity: And how.
-            result: Of the temporary file; None where nothing is written.
+            written: The temporary file in which it stands yet; None where nothing is written.
             replaced: What is there.
             facts: What else readers may want to know, by names that are none of the above.
         """
-        line = {
-            "result": self._key(target),
-            "written": result and result._asdict(),
-            "replaced": replaced and replaced._asdict(),
-            "source": source._asdict(),
-            "options": identity,
-            **facts,
-        }
-        data = b"\n" * self._cut + json.dumps(line).encode() + b"\n"
+        result = None if written is None else stamp(written.stat())
+        line = spell_line(self._key(target), source, identity, result, replaced, facts)
+        data = b"\n" * self._cut + line.encode()
         self._cut = True  # until all of it is there
         try:
             if self._file.write(data) < len(data):
@@ -135,6 +132,9 @@ class Manifest:
             raise self._fault(error) from error
         self._cut = False
 
+    def flush(self) -> None:
+        """Do nothing: lines are written as they are added."""
+
     def _key(self, target: Path) -> str:
         return target.relative_to(self.folder).as_posix()
 
@@ -142,21 +142,47 @@ class Manifest:
         return PictureError(f"{self.path} cannot be written: {(error.strerror or '').lower()}.")
 
 
-def _read(file: IO[bytes]) -> tuple[dict[str, Entry], bool]:
-    """Give the last entry of each result, and whether the last line was cut."""
+def spell_line(
+    name: str,
+    source: Source,
+    identity: Identity,
+    result: Stamp | None,
+    replaced: Stamp | None,
+    facts: Mapping[str, object],
+) -> str:
+    """Spell the line of a result that is named by its path below the manifest's folder."""
+    line = {
+        "result": name,
+        "written": result and result._asdict(),
+        "replaced": replaced and replaced._asdict(),
+        "source": source._asdict(),
+        "options": identity,
+        **facts,
+    }
+    return json.dumps(line) + "\n"
+
+
+def read_lines(
+    lines: Iterable[bytes], asides: Container[str] = ()
+) -> tuple[dict[str, Entry], bool]:
+    """Give the last entry of each result, and whether the last line was cut.
+
+    Lines whose results still stand in one of the files `asides` are passed over.
+    """
     entries: dict[str, Entry] = {}
     identities: dict[str, str] = {}
     line = b"\n"
-    for line in file:
-        with suppress(ValueError, KeyError, TypeError):  # a line that was cut, or of someone else
-            key, entry = _entry(line)
-            identity = identities.setdefault(entry.identity, entry.identity)
-            entries[key] = entry._replace(identity=identity)
+    for line in lines:
+        with suppress(*_NO_LINE):  # it was cut, or is of someone else
+            told = json.loads(line)
+            if told.get("aside") not in asides:
+                key, entry = _entry(told)
+                identity = identities.setdefault(entry.identity, entry.identity)
+                entries[key] = entry._replace(identity=identity)
     return entries, not line.endswith(b"\n")
 
 
-def _entry(line: bytes) -> tuple[str, Entry]:
-    told = json.loads(line)
+def _entry(told: dict[str, Any]) -> tuple[str, Entry]:
     result, replaced = (
         each and Stamp(int(each["bytes"]), float(each["time"]))
         for each in (told["written"], told["replaced"])
@@ -176,10 +202,13 @@ def stamp(status: os.stat_result) -> Stamp:
 
 
 def is_same(source: Source, path: Path, status: os.stat_result) -> bool:
-    """Whether a file is what it was, by its content where its time is another; raises OSError."""
+    """Whether a file is what it was, by its content where its time is another, or 0 for none.
+
+    Raises OSError.
+    """
     if status.st_size != source.bytes:
         return False
-    return status.st_mtime_ns == source.changed or sha256_of(path) == source.sha256
+    return status.st_mtime_ns == source.changed != 0 or sha256_of(path) == source.sha256
 
 
 def inspect(path: Path) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from pathlib import Path
 from threading import Lock
@@ -12,10 +13,11 @@ from typing import NamedTuple
 
 from ccnet.errors import CCNetError, PictureError
 from ccnet.placing import placed, sweep, taken
-from ccnet.runs.folders import Job, comparison_of, is_video
+from ccnet.runs.folders import Job, absolute, comparison_of, is_video
 from ccnet.runs.manifest import Entry, Manifest, is_same, spell, stamp
 from ccnet.runs.pipeline import Pipeline, Progress, Result, Task, remove
 from ccnet.runs.request import Request
+from ccnet.runs.stores import StoreManifest, is_remote, move
 from ccnet.runs.workers import run_workers
 
 
@@ -44,6 +46,7 @@ def run_jobs(
     *,
     workers: int | None = None,
     devices: Sequence[str] = (),
+    cluster: str | None = None,
     stop: bool = False,
     progress: Progress | None = None,
 ) -> None:
@@ -55,6 +58,8 @@ def run_jobs(
         report: Called once for each job, never by two threads at a time.
         workers: How many processes restore; if None, one for each of `devices`, or else this one.
         devices: Where; processes take them in turn. `request.device` if there are none.
+        cluster: The address of a Ray cluster that restores, as for `run_cluster`; it must reach
+            the files by their paths.
         stop: Whether to begin no job any more after one has failed.
         progress: Called as restoring goes on in this process.
 
@@ -70,7 +75,11 @@ def run_jobs(
         if first is None:  # so that no model need be loaded
             return
         tasks = itertools.chain([first], tasks)
-        if workers is None and not devices:
+        if cluster is not None:
+            from ccnet.runs.cluster import run_cluster
+
+            run_cluster(tasks, request, run.deliver, cluster)
+        elif workers is None and not devices:
             Pipeline(request, request.load(), run.deliver, progress).run(tasks)
         else:
             count = workers or len(devices)
@@ -93,7 +102,7 @@ class _Run:
         self._stop = stop
         self._stopped = False
         self._telling = Lock()
-        self._manifests: dict[Path, Manifest] = {}
+        self._manifests: dict[Path, Manifest | StoreManifest] = {}
         self._faults: dict[Path, PictureError] = {}
         self._begun: dict[int, Task] = {}
 
@@ -101,7 +110,8 @@ class _Run:
         """Read the manifests, and remove what killed runs have left."""
         for folder in {job.folder for job in self._jobs if job.folder is not None}:
             try:
-                self._manifests[folder] = Manifest(folder)
+                open_ = StoreManifest if is_remote(folder) else Manifest
+                self._manifests[folder] = open_(folder)
             except PictureError as error:
                 self._faults[folder] = error
         fine = (job.fault is None and job.folder not in self._faults for job in self._jobs)
@@ -132,17 +142,30 @@ class _Run:
                 self._begun[number] = task
                 yield task
 
-    def deliver(self, result: Result) -> None:
-        """Put a result in its place and report it."""
+    def deliver(self, *results: Result) -> bool:
+        """Put results in their places and report them; tells whether to go on."""
+        with ThreadPoolExecutor(len(results)) as threads:
+            # Stores are waited for rather than worked on.
+            remote = any(result.written and is_remote(result.written) for result in results)
+            each = threads.map if remote else map
+            faults = list(each(self._enter, results))
+            unwritten = _fault_of(lambda: [every.flush() for every in self._manifests.values()])
+            list(each(self._finish, results, (fault or unwritten for fault in faults)))
+        return not self._stopped
+
+    def _enter(self, result: Result) -> str | None:
+        """Write a result's line; gives a sentence where there is a fault."""
+        if result.fault is not None:
+            return result.fault
+        return _fault_of(lambda: self._append(self._begun[result.number].job, result))
+
+    def _finish(self, result: Result, fault: str | None) -> None:
+        """Move a result to its place, and report it."""
         task = self._begun.pop(result.number)
-        fault = result.fault
         if fault is None:
-            try:
-                self._place(task, result)
-            except (CCNetError, OSError) as error:
-                fault = str(error)
-            finally:
-                remove(result.written, result.comparison)
+            fault = _fault_of(lambda: self._place(task, result))
+        if not is_remote(task.job.target):  # where what was not moved is swept
+            remove(result.written, result.comparison)
         status = Status.restored
         if fault is not None:
             status = Status.failed
@@ -161,8 +184,8 @@ class _Run:
             raise PictureError(job.fault)
         if job.folder in self._faults:
             raise self._faults[job.folder]
-        status = _status(job.target)
-        manifest = self._manifests.get(job.folder) if job.folder is not None else None
+        manifest = self._manifest(job)
+        status = _status(job.target, manifest)
         entry = manifest.find(job.target) if manifest is not None else None
         replace = self._request.overwrite
         if entry is not None:
@@ -171,9 +194,10 @@ class _Run:
             replace |= status is None or entry.is_intact(status) or entry.is_before(status)
         if not replace:
             compared = self._request.compare and not is_video(job.source)
-            for place in (job.target, comparison_of(job.target)) if compared else (job.target,):
-                if os.path.lexists(place):
-                    raise PictureError(taken(place))
+            if status is not None:
+                raise PictureError(taken(job.target))
+            if compared and os.path.lexists(comparison_of(job.target)):
+                raise PictureError(taken(comparison_of(job.target)))
         return Task(number, job, replace)
 
     def _is_done(self, job: Job, entry: Entry, status: os.stat_result | None) -> bool:
@@ -190,7 +214,7 @@ class _Run:
         compared = self._request.compare and not is_video(job.source) and not entry.clear
         if not there or (compared and not os.path.lexists(comparison_of(job.target))):
             return False
-        if entry.result is not None and _absolute(job.source) == _absolute(job.target):
+        if entry.result is not None and absolute(job.source) == absolute(job.target):
             return True  # it is its own result
         try:
             return is_same(entry.source, job.source, job.source.stat())
@@ -201,39 +225,48 @@ class _Run:
         """Whether what is in a result's place is the result, or what somebody made of it."""
         if entry.is_before(status):
             return False
-        if self._request.overwrite or _absolute(job.source) == _absolute(job.target):
+        if self._request.overwrite or absolute(job.source) == absolute(job.target):
             return entry.is_intact(status)
         return status.st_size > 0
 
-    def _place(self, task: Task, result: Result) -> None:
-        job = task.job
-        manifest = self._manifests.get(job.folder) if job.folder is not None else None
+    def _manifest(self, job: Job) -> Manifest | StoreManifest | None:
+        return self._manifests.get(job.folder) if job.folder is not None else None
+
+    def _append(self, job: Job, result: Result) -> None:
+        manifest = self._manifest(job)
         if manifest is not None and result.source is not None:
-            before = _status(job.target)
+            before = _status(job.target, manifest)
             manifest.append(
                 job.target,
                 result.source,
                 self._identities[is_video(job.source)],
-                None if result.written is None else stamp(result.written.stat()),
+                result.written,
                 None if before is None else stamp(before),
                 facts_of(job, result),
             )
-        places = (job.target, comparison_of(job.target))
+
+    def _place(self, task: Task, result: Result) -> None:
+        places = (task.job.target, comparison_of(task.job.target))
         for written, place in zip((result.written, result.comparison), places, strict=True):
-            if written is not None:
+            if written is None:
+                continue
+            if is_remote(place):
+                move(written, place)
+            else:
                 with placed(place, error=PictureError, overwrite=task.replace) as temporary:
                     written.replace(temporary)
 
     def _sweep(self) -> None:
         for folder in {job.target.parent for job in self._jobs if job.folder in self._manifests}:
-            sweep(folder)
+            if not is_remote(folder):
+                sweep(folder)
 
 
 def facts_of(job: Job, result: Result) -> dict[str, object]:
     """Give what readers may want to know of a result, in types of JSON."""
     outcome = result.outcome
     return {
-        "from": os.fspath(job.source),
+        "from": str(job.source),
         "kind": outcome and outcome.kind,
         "model": outcome and outcome.model,
         "engine": result.engine,
@@ -242,12 +275,19 @@ def facts_of(job: Job, result: Result) -> dict[str, object]:
     }
 
 
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - as for plan()
+def _fault_of(what: Callable[[], object]) -> str | None:
+    """Do something, and say in a sentence what was wrong with it."""
+    try:
+        what()
+    except (CCNetError, OSError) as error:
+        return str(error)
+    return None
 
 
-def _status(path: Path) -> os.stat_result | None:
+def _status(path: Path, manifest: Manifest | StoreManifest | None) -> os.stat_result | None:
     """Look at a file, or at a link that leads nowhere; None if nothing is there."""
+    if isinstance(manifest, StoreManifest):
+        return manifest.status(path)
     try:
         try:
             return path.stat()
