@@ -247,6 +247,7 @@ def test_json_tells_each_file_and_stop_begins_no_more(weights: Path, tmp_path: P
         "result": "out/5.png",
         "status": "restored",
         "error": None,
+        "missing": None,
         "kind": None,
         "model": None,
         "megapixels": 0.0024,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from PIL import Image
 from skimage import data
 
 from ccnet.network import CCNet
+from ccnet.runs.manifest import NAME
 from ccnet.weights.files import save_model
 
 RUN = "from ccnet.cli.main import run; run()"
@@ -60,7 +63,8 @@ def test_a_folder_of_pictures_and_videos_good_and_bad(weights: Path, tmp_path: P
     short.write_bytes(short.read_bytes()[:-900])
     (folder / "text.mov").write_text("no clip")
     Image.fromarray(data.astronaut()).resize((60, 40)).save(folder / "a.png")
-    process = start(folder, "-o", tmp_path / "out", "--model", weights, "--codec", "hevc")
+    arguments = (folder, "-o", tmp_path / "out", "--model", weights, "--codec", "hevc")
+    process = start(*arguments)
     out, errors = process.communicate()
     assert process.returncode == 1
     names = ["a.png", "good.mp4", "sub/short.mkv"]
@@ -69,9 +73,41 @@ def test_a_folder_of_pictures_and_videos_good_and_bad(weights: Path, tmp_path: P
     assert " frames a second" in errors
     assert f"ccnet: {short} is cut short" in errors
     assert f"ccnet: {folder / 'text.mov'} cannot be read as a video" in errors
-    assert "2 restored, 2 failed" in errors
+    assert "2 restored, 1 in part, 1 failed, " in errors
     with av.open(str(tmp_path / "out" / "good.mp4")) as container:
         assert container.streams.video[0].codec.canonical_name == "hevc"
+    lines = (tmp_path / "out" / NAME).read_text().splitlines()
+    sizes = {line["result"]: line["megapixels"] for line in map(json.loads, lines)}
+    assert sizes["good.mp4"] == pytest.approx(10 * 64 * 48 / 1e6)
+    assert sizes["a.png"] == pytest.approx(60 * 40 / 1e6)
+    megapixels = re.search(r", ([\d.]+) megapixels in ", errors)
+    assert megapixels
+    assert float(megapixels[1]) == pytest.approx(sum(sizes.values()), abs=0.05)
+
+
+def test_a_clip_cut_short_is_done_once_and_told_each_time(weights: Path, tmp_path: Path) -> None:
+    short = write_clip(tmp_path / "in" / "short.mkv", 60)
+    whole = short.read_bytes()
+    short.write_bytes(whole[:-900])
+    arguments = (tmp_path / "in", "-o", tmp_path / "out", "--model", weights)
+    told = []
+    for status in ("restored", "done before", "done before"):
+        process = start(*arguments, "--json")
+        out, errors = process.communicate()
+        assert process.returncode == 1
+        line = json.loads(out)
+        assert (line["status"], line["error"]) == (status, None)
+        assert f"ccnet: {line['missing']}" in errors.splitlines()
+        assert errors.splitlines()[-1].startswith("0 restored, 1 in part")
+        told.append(line["missing"])
+    assert f"{short} is cut short" in told[0]
+    assert told == [told[0]] * 3
+    short.write_bytes(whole)
+    process = start(*arguments)
+    _, errors = process.communicate()
+    assert process.returncode == 0
+    assert "1 restored, " in errors
+    assert "in part" not in errors
 
 
 @pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGKILL])

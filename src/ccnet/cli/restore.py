@@ -315,7 +315,7 @@ class _Told:
     @property
     def failed(self) -> bool:
         """Whether a file failed, or lacks something."""
-        return self._counts["failed"] > 0
+        return self._counts["failed"] + self._counts["in part"] > 0
 
     def progress(self, task: Task, share: float, speed: str) -> None:
         """Show the file that is being restored."""
@@ -329,13 +329,13 @@ class _Told:
     def report(self, report: Report) -> None:
         """Tell what became of a file."""
         result, source = report.result, str(report.job.source)
-        fault = report.fault or (result.missing if result else None)
-        self._counts["failed" if fault else report.status.value] += 1
+        fault = report.fault or report.missing
+        self._counts["in part" if report.missing else report.status.value] += 1
         if result is not None:
             self._engine = self._engine or result.engine
             self._megapixels += 0 if report.fault else result.megapixels
         if self._json:
-            typer.echo(json.dumps(_fields(report, fault)))
+            typer.echo(json.dumps(_fields(report)))
         elif result is not None and report.fault is None:
             if result.outcome is not None:
                 self._line(_taken_for(source, result.outcome))
@@ -354,7 +354,7 @@ class _Told:
         counts = [f"{self._counts['restored']} restored"]
         counts += [
             f"{self._counts[each]} {each}"
-            for each in ("clear", "done before", "failed")
+            for each in ("in part", "clear", "done before", "failed")
             if self._counts[each]
         ]
         if left := self._total - self._counts.total():
@@ -368,7 +368,7 @@ class _Told:
         write_line(one_line(text), self._bar, error=True)
 
 
-def _fields(report: Report, fault: str | None) -> dict[str, object]:
+def _fields(report: Report) -> dict[str, object]:
     result = report.result
     outcome = result.outcome if result else None
     written = result is not None and result.written is not None and report.fault is None
@@ -376,7 +376,8 @@ def _fields(report: Report, fault: str | None) -> dict[str, object]:
         "source": str(report.job.source),
         "result": str(report.job.target) if written else None,
         "status": report.status.value,
-        "error": fault,
+        "error": report.fault,
+        "missing": report.missing,
         "kind": outcome and outcome.kind,
         "model": outcome and outcome.model,
         "megapixels": round(result.megapixels, 6) if result else None,

@@ -53,6 +53,7 @@ class Entry(NamedTuple):
         result: None where nothing was written.
         replaced: What was in the result's place before.
         clear: Whether it was taken for clear.
+        missing: What is not in the result, for the source was cut or damaged.
     """
 
     source: Source
@@ -60,6 +61,7 @@ class Entry(NamedTuple):
     result: Stamp | None
     replaced: Stamp | None
     clear: bool
+    missing: str | None = None
 
     def is_intact(self, status: os.stat_result) -> bool:
         """Whether a result is as it was written."""
@@ -188,7 +190,8 @@ def _entry(told: dict[str, Any]) -> tuple[str, Entry]:
         for each in (told["written"], told["replaced"])
     )
     identity, clear = spell(told["options"]), told.get("kind") == CLEAR
-    return told["result"], Entry(Source(**told["source"]), identity, result, replaced, clear)
+    source, missing = Source(**told["source"]), told.get("missing")
+    return told["result"], Entry(source, identity, result, replaced, clear, missing)
 
 
 def spell(identity: Identity) -> str:

@@ -49,7 +49,7 @@ class Result:
         missing: What a video that is cut short lacks, in a sentence.
         notes: What else there is to say, a few words each.
         engine: What ran the model.
-        megapixels: Of a picture, or of all frames of a video.
+        megapixels: Of a picture, or of all frames of a video together.
         seconds: From the beginning of reading to the end of writing.
     """
 

@@ -31,12 +31,21 @@ class Status(str, Enum):
 
 
 class Report(NamedTuple):
-    """What became of a job; `result` is there where it was begun, `fault` where it failed."""
+    """What became of a job.
+
+    Attributes:
+        job: The job.
+        status: What became of it.
+        result: Where it was begun.
+        fault: Where it failed: why, in a sentence.
+        missing: What a result lacks, now or of a run before, for its source was cut or damaged.
+    """
 
     job: Job
     status: Status
     result: Result | None = None
     fault: str | None = None
+    missing: str | None = None
 
 
 def run_jobs(
@@ -136,8 +145,8 @@ class _Run:
             except PictureError as error:
                 self._report(Report(job, Status.failed, fault=str(error)))
                 continue
-            if task is None:
-                self._report(Report(job, Status.done))
+            if isinstance(task, Report):
+                self._report(task)
             else:
                 self._begun[number] = task
                 yield task
@@ -171,15 +180,16 @@ class _Run:
             status = Status.failed
         elif result.outcome is not None and result.outcome.model is None:
             status = Status.clear
-        self._report(Report(task.job, status, result, fault))
+        missing = None if fault else result.missing
+        self._report(Report(task.job, status, result, fault, missing))
 
     def _report(self, report: Report) -> None:
         with self._telling:
             self._stopped |= self._stop and report.status == Status.failed
             self._tell(report)
 
-    def _task(self, number: int, job: Job) -> Task | None:
-        """Make a job's task, or None if it is done; raises PictureError if it cannot be."""
+    def _task(self, number: int, job: Job) -> Task | Report:
+        """Make a job's task, or report that it is done; raises PictureError if it cannot be."""
         if job.fault is not None:
             raise PictureError(job.fault)
         if job.folder in self._faults:
@@ -190,7 +200,7 @@ class _Run:
         replace = self._request.overwrite
         if entry is not None:
             if self._is_done(job, entry, status):
-                return None
+                return Report(job, Status.done, missing=entry.missing)
             replace |= status is None or entry.is_intact(status) or entry.is_before(status)
         if not replace:
             compared = self._request.compare and not is_video(job.source)
@@ -272,6 +282,7 @@ def facts_of(job: Job, result: Result) -> dict[str, object]:
         "engine": result.engine,
         "megapixels": round(result.megapixels, 6),
         "seconds": round(result.seconds, 3),
+        "missing": result.missing,
     }
 
 
