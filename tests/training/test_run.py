@@ -22,11 +22,11 @@ from torch.utils.data import DataLoader
 
 from ccnet.datasets import Photographs
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
+from ccnet.degradation.variety import Degradation
 from ccnet.errors import CCNetError, UsageError
 from ccnet.training import data, module, run
 from ccnet.training.callbacks import InterruptedTrainingError
 from ccnet.training.data import CleanPictures
-from ccnet.training.module import Degradation
 from ccnet.training.recipe import Recipe
 from ccnet.training.recipe_files import load_recipe
 from ccnet.training.schedule import learning_rate

@@ -24,8 +24,9 @@ from ccnet.degradation.blur import MARGIN, add_blur
 from ccnet.degradation.haze import add_haze
 from ccnet.degradation.mixture import add_any
 from ccnet.degradation.snow import add_snow
+from ccnet.degradation.variety import Degradation
 from ccnet.errors import DatasetError
-from ccnet.training.module import Degradation, cut_margin
+from ccnet.training.module import cut_margin
 from ccnet.training.recipe import Recipe
 
 DEGRADATIONS: dict[str, Degradation] = {

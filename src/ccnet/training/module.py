@@ -16,15 +16,12 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from ccnet.datasets.batches import Batch
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
-from ccnet.degradation.light import make_night, vary_light
+from ccnet.degradation.variety import Degradation, vary_and_degrade
 from ccnet.errors import CCNetError
 from ccnet.network import CCNet
 from ccnet.training.average import decay_at, update_average
 from ccnet.training.loss import Loss, restoration_loss
 from ccnet.training.schedule import learning_rate
-
-Degradation = Callable[[Tensor, torch.Generator], Tensor]
-"""Makes a degraded batch of a clean one: float32 (N, 3, H, W) in [0, 1] to the same shape."""
 
 NamesOf = Callable[[int], list[str]]
 """Names the pictures that a step, from 0, sees."""
@@ -149,8 +146,7 @@ class RestorationModule(lightning.LightningModule):
         )
         # Depth and cosine transforms need more digits than the network's mixed precision.
         with torch.autocast(self.device.type, enabled=False):
-            clean = make_night(vary_light(batch.clean, generator), generator)
-            degraded = self.degrade(clean, generator)
+            degraded, clean = vary_and_degrade(batch.clean, self.degrade, generator)
         return cut_margin(degraded, self.margin), cut_margin(clean, self.margin)
 
     def _watch(self, loss: Loss, step: int) -> None:
