@@ -90,9 +90,12 @@ def _connected(address: str) -> Iterator[None]:
         yield
         return
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Or its core would write to standard error, as it does once to tell that it will not.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     own = {"include_dashboard": False} if address == "local" else {}
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+        with _silent():
+            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
     except (ConnectionError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UsageError(f"--cluster {address} cannot be connected to: {reason}.") from error
@@ -100,6 +103,20 @@ def _connected(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Let nothing be written to standard error, by no library either."""
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _restored(
@@ -115,7 +132,7 @@ def _restored(
     dataset = ray.data.from_items(batches, override_num_blocks=len(batches)).map(
         _Actor,
         fn_constructor_args=(request, request.identities(), count),
-        concurrency=(1, len(batches)),
+        concurrency=(min(slots, len(batches)), len(batches)),
         num_cpus=1,
         num_gpus=1 if gpu else 0,
         memory=_MEMORY,

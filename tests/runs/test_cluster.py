@@ -1,0 +1,116 @@
+"""Runs on a Ray cluster of two nodes, and what becomes of files when one of them is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from skimage import data
+
+from ccnet.images import Picture, write_picture
+from ccnet.runs.manifest import NAME
+
+from ..clusters import two_nodes
+
+pytestmark = pytest.mark.slow
+
+GOOD = 48
+
+
+def make_folder(folder: Path) -> None:
+    (folder / "deep").mkdir(parents=True)
+    for index in range(GOOD):
+        pixels = np.roll(data.astronaut()[:64, 200:264], index)
+        write_picture(Picture(pixels), folder / ("deep" if index % 2 else "") / f"{index}.png")
+    (folder / "broken.png").write_bytes((folder / "0.png").read_bytes()[:200])
+    (folder / "nothing.jpg").write_bytes(b"")
+
+
+@contextmanager
+def web_server(folder: Path) -> Iterator[str]:
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def start(inputs: object, output: Path, *options: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from ccnet.cli.main import run; run()", "restore"]
+    return subprocess.Popen(
+        [*command, str(inputs), "-o", str(output), "--task", "dehaze", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def at_work(node: Any) -> list[int]:
+    """The processes of a node that restore just now."""
+    (raylet,) = node.all_processes["raylet"]
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            title = (process / "cmdline").read_text()
+        except OSError:
+            continue
+        if parent == raylet.process.pid and re.match(r"ray::MapWorker.*\.submit", title):
+            found.append(int(process.name))
+    return found
+
+
+def lines_of(output: Path) -> list[dict[str, Any]]:
+    path = output / NAME
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def results_of(output: Path) -> dict[str, bytes]:
+    files = (path for path in output.rglob("*") if path.is_file() and path.name != NAME)
+    return {path.relative_to(output).as_posix(): path.read_bytes() for path in files}
+
+
+def test_a_node_that_is_killed_takes_no_file_along(tmp_path: Path) -> None:
+    inputs, output, reference = tmp_path / "in", tmp_path / "out", tmp_path / "reference"
+    make_folder(inputs)
+    expected = start(inputs, reference)
+    _, told_alone = expected.communicate()
+    with two_nodes() as (cluster, node), web_server(inputs) as address:
+        process = start(address, output, "--cluster", cluster.address)
+        while process.poll() is None and not (lines_of(output) and at_work(node)):
+            time.sleep(0.05)
+        cluster.remove_node(node, allow_graceful=False)
+        assert process.poll() is None, process.communicate()
+        before = len(lines_of(output))
+        written, told = process.communicate()
+        again = start(inputs, output, "--cluster", cluster.address)
+        _, told_again = again.communicate()
+    assert (expected.returncode, process.returncode, again.returncode) == (1, 1, 1)
+    assert before < GOOD
+    assert f"{GOOD} restored, 2 failed" in told.splitlines()[-1], told
+    assert len(told.splitlines()) == 3, told
+    assert {line.replace(address, f"{inputs}/") for line in told.splitlines()[:-1]} == set(
+        told_alone.splitlines()[:-1]
+    )
+    assert len(set(written.splitlines())) == GOOD
+    assert results_of(output) == results_of(reference)
+    assert Counter(line["result"] for line in lines_of(output)) == Counter(results_of(reference))
+    assert f"0 restored, {GOOD} done before, 2 failed" in told_again
