@@ -59,7 +59,8 @@ def add_words(clip: Path, target: Path, minutes: int) -> None:
         for m in range(minutes)
     )
     chapters.write_text(";FFMETADATA1\ntitle=Ten minutes\nartist=Somebody\n" + "".join(parts))
-    command = ["ffmpeg", "-v", "error", "-i", clip, "-i", words, "-i", chapters]
+    command: list[str | Path] = ["ffmpeg", "-v", "error", "-i", clip, "-i", words]
+    command += ["-i", chapters]
     command += ["-map", "0", "-map", "1", "-map_metadata", "2", "-map_chapters", "2"]
     command += ["-c", "copy", "-c:s", "mov_text", "-metadata:s:s:0", "language=eng", target]
     subprocess.run(command, check=True)
