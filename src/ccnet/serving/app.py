@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 
@@ -11,10 +12,16 @@ import ccnet
 from ccnet.serving.api import make_router, refused
 from ccnet.serving.limits import Gate
 from ccnet.serving.metrics import Metrics
-from ccnet.serving.page import mount_page
 from ccnet.serving.refusals import Refusal
 from ccnet.serving.service import RestorationService
 from ccnet.serving.settings import Settings
+
+
+def make_api(settings: Settings) -> Gate:
+    """Make the API alone, with the models loaded; as `make_app`."""
+    metrics = Metrics()
+    app, _ = _make(settings, metrics)
+    return Gate(app, settings, metrics)
 
 
 def make_app(settings: Settings, folder: Path) -> tuple[Gate, RestorationService]:
@@ -30,7 +37,15 @@ def make_app(settings: Settings, folder: Path) -> tuple[Gate, RestorationService
     Raises:
         CCNetError: A model, device or engine that the settings name is not there.
     """
+    from ccnet.serving.page import mount_page  # with Gradio, which takes seconds
+
     metrics = Metrics()
+    app, service = _make(settings, metrics)
+    mount_page(app, service, folder)
+    return Gate(app, settings, metrics, folder), service
+
+
+def _make(settings: Settings, metrics: Metrics) -> tuple[FastAPI, RestorationService]:
     service = RestorationService(settings, metrics)
     app = FastAPIOffline(
         redoc_url=None,
@@ -41,5 +56,4 @@ def make_app(settings: Settings, folder: Path) -> tuple[Gate, RestorationService
     for error in (Refusal, HTTPException, Exception):
         app.add_exception_handler(error, refused)
     app.include_router(make_router(service, metrics))
-    mount_page(app, service, folder)
-    return Gate(app, settings, metrics, folder), service
+    return app, service

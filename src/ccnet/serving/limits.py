@@ -70,10 +70,12 @@ class Gate:
         app: What is served.
         settings: Its bounds.
         metrics: Where to count.
-        folder: Where the page's files are.
+        folder: Where the page's files are; None if there is no page.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, folder: Path) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: Settings, metrics: Metrics, folder: Path | None = None
+    ) -> None:
         self._app = app
         self._settings = settings
         self._metrics = metrics
@@ -134,14 +136,14 @@ class Gate:
             if scope["method"] != METHODS[path]:
                 sentence = f"{path} takes {METHODS[path]} only."
                 raise Refusal("method_not_allowed", sentence, {"Allow": METHODS[path]})
-        elif not _PAGE.fullmatch(path):
+        elif self._folder is None or not _PAGE.fullmatch(path):
             raise Refusal("not_found", "There is nothing at this path; see /docs.")
         if scope["method"] == "POST" and headers.get("sec-fetch-site") == "cross-site":
             raise Refusal("cross_site", "Pages of other sites may not use this server.")
         body.most = self._settings.max_bytes
         if path == _UPLOAD:
             body.most *= _UPLOADED_AT_ONCE
-            if _bytes_in(self._folder) > self._settings.max_held_bytes:
+            if self._folder and _bytes_in(self._folder) > self._settings.max_held_bytes:
                 raise _too_busy()
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > body.most:
