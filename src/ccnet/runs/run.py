@@ -17,7 +17,7 @@ from ccnet.runs.folders import Job, absolute, comparison_of, is_video
 from ccnet.runs.manifest import Entry, Manifest, is_same, spell, stamp
 from ccnet.runs.pipeline import Pipeline, Progress, Result, Task, remove
 from ccnet.runs.request import Request
-from ccnet.runs.stores import StoreManifest, is_remote, move
+from ccnet.runs.stores import StoreManifest, is_remote, move, told
 from ccnet.runs.workers import run_workers
 
 
@@ -205,7 +205,7 @@ class _Run:
         if not replace:
             compared = self._request.compare and not is_video(job.source)
             if status is not None:
-                raise PictureError(taken(job.target))
+                raise PictureError(taken(str(job.target)))
             if compared and os.path.lexists(comparison_of(job.target)):
                 raise PictureError(taken(comparison_of(job.target)))
         return Task(number, job, replace)
@@ -299,6 +299,9 @@ def _status(path: Path, manifest: Manifest | StoreManifest | None) -> os.stat_re
     """Look at a file, or at a link that leads nowhere; None if nothing is there."""
     if isinstance(manifest, StoreManifest):
         return manifest.status(path)
+    if is_remote(path):
+        with told(path, "written"):
+            return path.stat() if path.exists() else None
     try:
         try:
             return path.stat()
