@@ -40,6 +40,8 @@ def test_a_few_pairs_have_no_colour_on_either_side() -> None:
     gray = (clean == clean[:, :1]).flatten(1).all(1)
     assert 18 <= gray.sum() <= 60
     assert torch.equal(gray, (degraded == degraded[:, :1]).flatten(1).all(1))
+    same = (degraded == clean).flatten(1).all(1)
+    assert 5 <= (gray & same).sum() <= gray.sum() - 5
 
 
 def test_the_same_seed_makes_the_same_pairs() -> None:

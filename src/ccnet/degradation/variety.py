@@ -29,18 +29,16 @@ def vary_and_degrade(
 ) -> tuple[Tensor, Tensor]:
     """Make training pairs (degraded, clean) of `photographs` (N, 3, H, W) in [0, 1].
 
-    The light is varied, some become nights, 5% give way to drawings that stay as they are, and
-    6% of the pairs lose their colour.
+    The light is varied, some become nights, 6% give way to drawings, and 6% of the pairs lose
+    their colour. Drawings, and half of what has no colour, are not degraded.
     """
     clean = make_night(vary_light(photographs, generator), generator)
     degraded = degrade(clean, generator)
-    drawn = happens(0.05, clean, generator)
-    drawing = draw(clean, generator)
+    drawn = happens(0.06, clean, generator)
     gray = happens(0.06, clean, generator)
-    return (
-        without_colour(torch.lerp(degraded, drawing, drawn), gray),
-        without_colour(torch.lerp(clean, drawing, drawn), gray),
-    )
+    clean = without_colour(torch.lerp(clean, draw(clean, generator), drawn), gray)
+    kept = torch.maximum(drawn, gray * happens(0.5, clean, generator))
+    return torch.lerp(without_colour(degraded, gray), clean, kept), clean
 
 
 def without_colour(pictures: Tensor, share: Tensor) -> Tensor:
@@ -75,8 +73,11 @@ def draw(like: Tensor, generator: torch.Generator) -> Tensor:
         fill = torch.where(radius > 1 - line, ink, uniform(0, 1, colour, like, generator))
         page = torch.where(inside, fill, page)
     page = torch.where(_text(like, generator) > 0, ink, page)
-    shade = happens(0.3, like, generator) * uniform(0, 0.4, one, like, generator)
-    return page * (1 - shade * uniform(0, 1, one, like, generator).lerp((across + 1) / 2, 0.8))
+    shade = happens(0.4, like, generator) * uniform(0, 1, one, like, generator)
+    turn = uniform(-3.2, 3.2, one, like, generator)
+    ramp = (1 + (down * turn.cos() + across * turn.sin()) / 2**0.5) / 2
+    pale = uniform(0, 1, one, like, generator).square()
+    return without_colour(page * (1 - shade * ramp), pale)
 
 
 def _text(like: Tensor, generator: torch.Generator) -> Tensor:
