@@ -156,6 +156,16 @@ def test_format_and_strength(weights: Path, tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(restored), np.asarray(hazy))
 
 
+def test_an_ensemble_is_the_mean_of_both_ways(weights: Path, tmp_path: Path) -> None:
+    mirrored = np.asarray(Image.open(photograph(tmp_path / "a.png")))[:, ::-1]
+    Image.fromarray(mirrored).save(tmp_path / "b.png")
+    done = ccnet("restore", "a.png", "b.png", "--model", weights, "--ensemble", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert b"both ways" in done.stderr
+    results = [np.asarray(Image.open(tmp_path / f"{name}-restored.png")) for name in "ab"]
+    np.testing.assert_allclose(*map(np.float32, (results[0], results[1][:, ::-1])), atol=1)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

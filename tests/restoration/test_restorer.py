@@ -89,6 +89,13 @@ def test_strength_goes_from_nothing_to_all(tiny_network: CCNet, restorer: Restor
     np.testing.assert_allclose(half, (picture + restorer(picture)) / 2, atol=1e-6)
 
 
+def test_an_ensemble_restores_a_mirror_image_to_the_mirror_image(tiny_network: CCNet) -> None:
+    picture = photograph("float32", 3)
+    both_ways = Restorer(tiny_network, ensemble=True)
+    mirrored = both_ways(picture[:, ::-1].copy())
+    np.testing.assert_allclose(both_ways(picture), mirrored[:, ::-1], atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("picture", "words"),
     [

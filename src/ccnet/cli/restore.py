@@ -101,6 +101,13 @@ def restore(
     strength: Annotated[
         float, typer.Option(help="From 0, which changes nothing, to 1, the full result.")
     ] = 1.0,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble",
+            help="Restore the mirror image, too, and take the mean, in twice the time.",
+        ),
+    ] = False,
     format: Annotated[  # noqa: A002
         str | None,
         typer.Option(help="jpeg, png, webp, tiff or avif; when left out, the input's or OUT's."),
@@ -194,6 +201,7 @@ def restore(
         precision=precision,
         tile=tile,
         strength=strength,
+        ensemble=ensemble,
         format=format,
         quality=quality,
         codec=codec,

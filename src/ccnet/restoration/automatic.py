@@ -53,9 +53,11 @@ class AutoRestorer:
         precision: str = "auto",
         tile: str | int = "auto",
         strength: float = 1.0,
+        ensemble: bool = False,
     ) -> None:
         self.tile = checked_tile(tile)
         self.strength = checked_strength(strength)
+        self.ensemble = ensemble
 
         choose_engine(engine, device, precision)  # checked now, for models are loaded later
         self._arguments = (engine, device, precision)
@@ -153,6 +155,7 @@ class AutoRestorer:
                     precision=precision,
                     tile=self.tile,
                     strength=self.strength,
+                    ensemble=self.ensemble,
                 )
             return self._restorers[model]
 
@@ -200,6 +203,7 @@ def make_restorer(
     precision: str,
     tile: str | int,
     strength: float,
+    ensemble: bool,
 ) -> Restorer | AutoRestorer:
     """Make what restores with a model, or, for None, with the one that each picture needs.
 
@@ -207,8 +211,19 @@ def make_restorer(
     """
     if model is None:
         return AutoRestorer(
-            engine=engine, device=device, precision=precision, tile=tile, strength=strength
+            engine=engine,
+            device=device,
+            precision=precision,
+            tile=tile,
+            strength=strength,
+            ensemble=ensemble,
         )
     return Restorer(
-        model, engine=engine, device=device, precision=precision, tile=tile, strength=strength
+        model,
+        engine=engine,
+        device=device,
+        precision=precision,
+        tile=tile,
+        strength=strength,
+        ensemble=ensemble,
     )

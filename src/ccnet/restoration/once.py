@@ -25,6 +25,7 @@ def restore(
     precision: str = "auto",
     tile: str | int = "auto",
     strength: float = 1.0,
+    ensemble: bool = False,
 ) -> NDArray[Any] | Image:
     """Restore one picture, as `Restorer` does; the three models used last stay loaded.
 
@@ -38,6 +39,7 @@ def restore(
         precision: What in.
         tile: The size of tiles.
         strength: How much of the restoration to take, from 0 to 1.
+        ensemble: Whether to restore the mirror image, too, and take the mean.
 
     Returns:
         The same kind, height, width and depth; an array for a path.
@@ -50,5 +52,6 @@ def restore(
         precision=precision,
         tile=tile,
         strength=strength,
+        ensemble=ensemble,
     )
     return restorer(picture)

@@ -16,7 +16,8 @@ from ccnet.errors import PictureError, UsageError
 from ccnet.placing import taken
 from ccnet.restoration import pillow
 from ccnet.restoration.arrays import Cuts, check_array, rgb_of, with_rgb
-from ccnet.restoration.engines.engine import Floats, MemoryRanOut
+from ccnet.restoration.engines.engine import Engine, Floats, MemoryRanOut
+from ccnet.restoration.engines.ensemble import Ensemble
 from ccnet.restoration.loading import load_engine
 from ccnet.restoration.results import make_folder, result_format
 from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_bands
@@ -54,6 +55,7 @@ class Restorer:
         tile: "auto" cuts a picture that is too large for memory into tiles, "off" never does, and a
             number is the most pixels that a tile may have across and down, from 512 up.
         strength: From 0, which changes nothing, to 1, the network's full result.
+        ensemble: Whether to take the mean with what becomes of the mirror image, in twice the time.
 
     Raises:
         UsageError: An argument has none of these values, or the device is not there.
@@ -70,11 +72,13 @@ class Restorer:
         precision: str = "auto",
         tile: str | int = "auto",
         strength: float = 1.0,
+        ensemble: bool = False,
     ) -> None:
         self.tile: TileSize = checked_tile(tile)
         self.strength = checked_strength(strength)
 
-        self._engine = load_engine(model, engine=engine, device=device, precision=precision)
+        loaded = load_engine(model, engine=engine, device=device, precision=precision)
+        self._engine: Engine = Ensemble(loaded) if ensemble else loaded
 
     @property
     def engine(self) -> str:

@@ -24,11 +24,12 @@ class Request:
 
     Attributes:
         model: A task, a model's name or a file; None recognises what is wrong with each file.
-        engine: As for `Restorer`, like all down to `strength`.
+        engine: As for `Restorer`, like all down to `ensemble`.
         device: Where.
         precision: What in.
         tile: The size of tiles.
         strength: How much of the restoration to take.
+        ensemble: Whether to take the mean with the mirror image's.
         format: Of pictures, as for `Restorer.restore_file`.
         quality: Of pictures.
         codec: Of videos, as for `restore_video`.
@@ -44,6 +45,7 @@ class Request:
     precision: str = "auto"
     tile: str = "auto"
     strength: float = 1.0
+    ensemble: bool = False
     format: str | None = None
     quality: int | None = None
     codec: str | None = None
@@ -63,6 +65,7 @@ class Request:
             precision=self.precision,
             tile=self.tile,
             strength=self.strength,
+            ensemble=self.ensemble,
         )
 
     def identities(self) -> tuple[Identity, Identity]:
@@ -76,6 +79,7 @@ class Request:
             "weights": _checksum(self.model),
             "precision": self.precision,
             "strength": self.strength,
+            "ensemble": self.ensemble,
         }
         return (
             {**both, "format": self.format, "quality": self.quality},
