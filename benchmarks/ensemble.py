@@ -41,7 +41,8 @@ def ways_of(task: str) -> tuple[Callable[[Floats], Floats], ...]:
 
     def upside_down(picture: Floats) -> Floats:
         flipped: Floats = both_ways(picture[::-1].copy())[::-1]
-        return (both_ways(picture) + flipped) * np.float32(0.5)
+        mean: Floats = (both_ways(picture) + flipped) * np.float32(0.5)
+        return mean
 
     return as_it_is, one_way, both_ways, upside_down
 
