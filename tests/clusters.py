@@ -30,7 +30,7 @@ def two_nodes(head_cpus: int = 1) -> Iterator[tuple[Any, Any]]:
         warnings.simplefilter("ignore")
         from ray.cluster_utils import Cluster
 
-        node = {"object_store_memory": 80 << 20, "memory": 3 << 30}
+        node: dict[str, Any] = {"object_store_memory": 80 << 20, "memory": 3 << 30}
         cluster = Cluster(
             initialize_head=True,
             head_node_args={**node, "num_cpus": head_cpus, "include_dashboard": False},
@@ -38,5 +38,5 @@ def two_nodes(head_cpus: int = 1) -> Iterator[tuple[Any, Any]]:
         try:
             yield cluster, cluster.add_node(**node, num_cpus=1)
         finally:
-            cluster.shutdown()
+            cluster.shutdown()  # type: ignore[no-untyped-call]
             shutil.rmtree(folder, ignore_errors=True)

@@ -18,6 +18,7 @@ from ccnet.network import CCNet
 from ccnet.runs import cluster
 from ccnet.runs.folders import plan
 from ccnet.runs.manifest import NAME
+from ccnet.runs.pipeline import Task
 from ccnet.runs.request import Request
 from ccnet.runs.run import Report, run_jobs
 from ccnet.runs.stores import StoreManifest, locate
@@ -184,7 +185,7 @@ def test_a_file_that_ends_processes_is_given_up_and_the_others_are_not(
     count = cluster._Begun()
     actor = cluster._Actor(request_tiny, request_tiny.identities(), _Calls(count))
     jobs = plan([str(store)], locate("memory://bucket/out"), None)
-    tasks = [cluster.Task(number, job) for number, job in enumerate(jobs)]
+    tasks = [Task(number, job) for number, job in enumerate(jobs)]
     for _ in range(3):  # as where its process ended each time
         count.begin(1)
     count.begin(2)
@@ -197,4 +198,4 @@ def test_a_file_that_ends_processes_is_given_up_and_the_others_are_not(
 def test_other_weights_on_another_machine_are_an_error(request_tiny: Request) -> None:
     picture, video = request_tiny.identities()
     actor = cluster._Actor(request_tiny, ({**picture, "weights": "other"}, video), None)
-    assert "different files of the model" in str(actor._error)
+    assert "other files of the model" in str(actor._error)

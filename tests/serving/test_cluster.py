@@ -42,7 +42,7 @@ def serving(address: str, folder: Path, arguments: dict[str, object]) -> Iterato
     }
     path, log = folder / "serve.yaml", folder / "log"
     path.write_text(json.dumps(config))  # which is YAML, too
-    command = [Path(sys.executable).parent / "serve", "run", "--address", address, path]
+    command = [str(Path(sys.executable).parent / "serve"), "run", "--address", address, str(path)]
     with log.open("w") as file:
         process = subprocess.Popen(command, stdout=file, stderr=file)
     try:

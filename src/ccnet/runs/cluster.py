@@ -64,7 +64,7 @@ def run_cluster(
     import ray
 
     with _connected(address):
-        resources = ray.cluster_resources()
+        resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         gpu = request.device == "cuda" or (request.device == "auto" and "GPU" in resources)
         needed = {"GPU" if gpu else "CPU": 1.0, "memory": float(_MEMORY)}
         slots = int(min(resources.get(name, 0) / least for name, least in needed.items()))
@@ -92,10 +92,17 @@ def _connected(address: str) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Or its core would write to standard error, as it does once to tell that it will not.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
-    own = {"include_dashboard": False} if address == "local" else {}
+    # What machines tell of their ends it would print between the names of results.
+    ray._private.worker._worker_logs_enabled = False
+    dashboard = False if address == "local" else None
     try:
         with _silent():
-            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+            ray.init(
+                address,
+                log_to_driver=False,
+                logging_level=logging.CRITICAL,
+                include_dashboard=dashboard,
+            )
     except (ConnectionError, OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0].rstrip(".")
         raise UsageError(f"--cluster {address} cannot be connected to: {reason}.") from error
@@ -130,7 +137,7 @@ def _restored(
     context.enable_progress_bars = False
     batches = [{"tasks": pickle.dumps(batch)} for batch in _batches(tasks, slots)]
     dataset = ray.data.from_items(batches, override_num_blocks=len(batches)).map(
-        _Actor,
+        _Actor,  # type: ignore[arg-type]
         fn_constructor_args=(request, request.identities(), count),
         concurrency=(min(slots, len(batches)), len(batches)),
         num_cpus=1,
@@ -175,7 +182,9 @@ class _Actor:
         self._error: CCNetError | None = None
         try:
             if request.identities() != identities:
-                raise CCNetError("The machines of the cluster have different files of the model.")
+                raise CCNetError(
+                    "The machines of the cluster have other files of the model, or another ccnet."
+                )
             self._restorer = request.load()
         except CCNetError as error:  # to be told once, where an actor would be started anew
             self._error = error

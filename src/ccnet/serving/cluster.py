@@ -59,7 +59,7 @@ def application(arguments: dict[str, Any]) -> Application:
     def build() -> ASGIApp:
         return make_api(settings)
 
-    deployment = serve.deployment(
+    deployment: Any = serve.deployment(
         serve.ingress(build)(),
         name="ccnet",
         max_ongoing_requests=settings.max_connections,
@@ -72,4 +72,5 @@ def application(arguments: dict[str, Any]) -> Application:
         graceful_shutdown_timeout_s=settings.request_seconds,
         ray_actor_options={"num_cpus": replicas.cpus, "num_gpus": replicas.gpus},
     )
-    return deployment.bind()
+    bound: Application = deployment.bind()
+    return bound
