@@ -6,9 +6,9 @@ Makes pictures of 32 to 96 pixels in all formats, depths and kinds, clips of a f
 that are odd or long, and among them files that are broken, empty, cut, unreadable or something
 else, folders with names of pictures, and links in loops. One run restores the folder undisturbed;
 others are killed at random moments and started again, in one process and with `--workers 2`. Then
-all good files must have results of the same bytes (clips: of as many frames), each moved into place once, no temporary file
-may be left, and the last run must have one line for each bad file. A network of 4 channels
-restores: files are what is tried here.
+all good files must have results of the same bytes (clips: of as many frames), each moved into place
+once, no temporary file may be left, and the last run must have one line for each bad file. A
+network of 4 channels restores: files are what is tried here.
 """
 
 from __future__ import annotations
