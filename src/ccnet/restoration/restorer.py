@@ -139,6 +139,16 @@ class Restorer:
             pixels[rows] = with_srgb_change(picture.cut(rows), before, after).pixels
         return replace(picture, pixels=pixels)
 
+    def restore_pictures(self, pictures: Sequence[Picture]) -> list[Picture]:
+        """Restore decoded files of one size together, to what `restore_picture` gives of each."""
+        from ccnet.images import to_srgb, with_srgb_change
+
+        if self.strength == 0:
+            return list(pictures)
+        before = [to_srgb(picture) for picture in pictures]
+        after = self.restore_batch(before)
+        return list(map(with_srgb_change, pictures, before, after))
+
     def batch_size(self, height: int, width: int) -> int:
         """Give how many pictures of one size are best given to `restore_batch` at once."""
         tiled = isinstance(self.tile, int) and max(height, width) > self.tile

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import logging
-import queue
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +18,7 @@ from ccnet.recognition import CLEAR, TASKS
 from ccnet.recognition.recogniser import shipped_recogniser
 from ccnet.recognition.views import views_of_picture
 from ccnet.restoration import Restorer
+from ccnet.serving.devices import Devices, Restorers
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.options import Options
 from ccnet.serving.queue import Job, JobQueue
@@ -72,11 +71,10 @@ class RestorationService:
         self.settings = settings
         self.offers = _offered(settings.models)
         self._metrics = metrics
-        self._idle: queue.SimpleQueue[dict[str, Restorer]] = queue.SimpleQueue()
-        for device in settings.devices:
-            restorers = self._restorers(device)
-            self._idle.put(restorers)
+        devices = [self._restorers(device) for device in settings.devices]
+        for restorers in devices:
             _log.info("Restoring with %s.", restorers[DEFAULTS["dehaze"]].engine)
+        self._devices = Devices(devices)
         shipped_recogniser()  # now, so that a broken one is told at the start
         threads = max(settings.max_decodes, len(settings.devices))
         self.queue = JobQueue(threads, settings.max_waiting)
@@ -95,7 +93,7 @@ class RestorationService:
 
         return self.queue.add(work, self.settings.request_seconds)
 
-    def _restorers(self, device: str) -> dict[str, Restorer]:
+    def _restorers(self, device: str) -> Restorers:
         return {
             name: Restorer(
                 offer.source,
@@ -134,7 +132,9 @@ class RestorationService:
             model = None if kind == CLEAR else DEFAULTS[TASKS[kind]]
         after = before
         if model is not None:
-            after = self._with_model(model, before, options.strength, job, seconds)
+            asked = time.monotonic()
+            after, seconds["device"] = self._devices.restore(model, options.strength, before, job)
+            seconds["restore"] = time.monotonic() - asked - seconds["device"]
         format = options.format or before.format  # noqa: A001
         if after is not before or format != before.format or options.quality is not None:
             with _timed(seconds, "encode"), _told_as("invalid_option"):
@@ -142,31 +142,6 @@ class RestorationService:
         height, width, _ = before.pixels.shape
         self._metrics.restored(kind, model, width * height, seconds)
         return Answer(data, format, kind, model, seconds, before, after)
-
-    def _with_model(
-        self,
-        model: str,
-        picture: Picture,
-        strength: float,
-        job: Job[Answer],
-        seconds: dict[str, float],
-    ) -> Picture:
-        with _timed(seconds, "device"):
-            restorers = self._idle_device(job)
-        try:
-            with _timed(seconds, "restore"):
-                restorer = copy.copy(restorers[model])  # which shares the network
-                restorer.strength = strength
-                return restorer.restore_picture(picture, progress=job.tell)
-        finally:
-            self._idle.put(restorers)
-
-    def _idle_device(self, job: Job[Answer]) -> dict[str, Restorer]:
-        while True:
-            try:
-                return self._idle.get(timeout=0.5)
-            except queue.Empty:
-                job.tell(0.0)
 
     def _model_of(self, options: Options) -> str | None:
         """Name the model that is asked for, or None where that is left to recognition."""
