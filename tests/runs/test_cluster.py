@@ -26,8 +26,6 @@ from ccnet.runs.manifest import NAME
 
 from ..clusters import two_nodes
 
-pytestmark = pytest.mark.slow
-
 GOOD = 48
 
 
@@ -88,6 +86,7 @@ def results_of(output: Path) -> dict[str, bytes]:
     return {path.relative_to(output).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.mark.slow
 def test_a_node_that_is_killed_takes_no_file_along(tmp_path: Path) -> None:
     inputs, output, reference = tmp_path / "in", tmp_path / "out", tmp_path / "reference"
     make_folder(inputs)
@@ -114,3 +113,24 @@ def test_a_node_that_is_killed_takes_no_file_along(tmp_path: Path) -> None:
     assert results_of(output) == results_of(reference)
     assert Counter(line["result"] for line in lines_of(output)) == Counter([*results_of(reference)])
     assert f"0 restored, {GOOD} done before, 2 failed" in told_again
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--workers", "2"], "--workers"),
+        (["--devices", "cpu,cpu"], "--devices"),
+        (["--device", "cuda:1"], "--device cuda:1"),
+        (["--compare"], "--compare"),
+        (["--cluster", "ray://127.0.0.1:9"], "ray job submit"),
+    ],
+)
+def test_options_that_make_no_sense_with_a_cluster_are_told(
+    tmp_path: Path, options: list[str], told: str
+) -> None:
+    write_picture(Picture(data.astronaut()[:64, 200:264]), tmp_path / "a.png")
+    process = start(tmp_path, tmp_path / "out", "--cluster", "local", *options)
+    _, error = process.communicate()
+    assert process.returncode == 2
+    assert len(error.splitlines()) == 1
+    assert told in error

@@ -154,7 +154,7 @@ def restore(
         str | None,
         typer.Option(
             metavar="ADDRESS",
-            help="Restore on a Ray cluster: auto, local, HOST:PORT or ray://HOST:PORT. INPUT and "
+            help="Restore on a Ray cluster: auto, local or HOST:PORT. INPUT and "
             "OUT may then be of fsspec, such as s3://BUCKET/FOLDER (docs/scale.md).",
         ),
     ] = None,

@@ -54,7 +54,7 @@ def run_cluster(
         request: What is asked for. Of its device "auto" takes the cluster's GPUs if there are any,
             "cuda" one for each actor, and "cpu" a core for each.
         deliver: Called with the results of some tasks as they come; tells whether to go on.
-        address: As for `ray.init`: "auto", "local", "ray://host:port" or "host:port".
+        address: As for `ray.init`: "auto", "local" or "host:port".
 
     Raises:
         UsageError: There is no cluster, or none with what is needed.
@@ -92,6 +92,11 @@ def _connected(address: str) -> Iterator[None]:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # Or its core would write to standard error, as it does once to tell that it will not.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    if address.startswith("ray://"):  # the client cannot stream what Ray Data gives
+        raise UsageError(
+            f"--cluster {address} is Ray Client's, which Ray Data does not go by; run the command "
+            "on a machine of the cluster, or with ray job submit."
+        )
     # What machines tell of their ends it would print between the names of results.
     ray._private.worker._worker_logs_enabled = False
     dashboard = False if address == "local" else None
