@@ -15,6 +15,7 @@ import os
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -49,7 +50,11 @@ def measure(folder: Path, nodes: int) -> tuple[float, float]:
     """Give files a second, and the CPU seconds of this process for each."""
     from ray.cluster_utils import Cluster
 
-    node = {"num_cpus": 1, "object_store_memory": 100 << 20, "include_dashboard": False}
+    node: dict[str, Any] = {
+        "num_cpus": 1,
+        "object_store_memory": 100 << 20,
+        "include_dashboard": False,
+    }
     cluster = Cluster(initialize_head=True, head_node_args=node)
     for _ in range(nodes - 1):
         cluster.add_node(**node)
@@ -64,7 +69,7 @@ def measure(folder: Path, nodes: int) -> tuple[float, float]:
         jobs = plan([str(folder / "in")], folder / f"out-{nodes}", None)
         run_jobs(jobs, Request("dehaze", "openvino"), report, cluster=cluster.address)
     finally:
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call]
     late = [moment for moment in moments if moment > moments[0] + 0.5]  # beyond the first batch
     share = len(late) / (moments[-1] - moments[0])
     return share, (spent[-1] - spent[0]) / len(late)
