@@ -123,6 +123,7 @@ def test_a_node_that_is_killed_takes_no_file_along(tmp_path: Path) -> None:
         (["--device", "cuda:1"], "--device cuda:1"),
         (["--compare"], "--compare"),
         (["--cluster", "ray://127.0.0.1:9"], "ray job submit"),
+        (["--cluster", "127.0.0.1:9"], "--cluster 127.0.0.1:9 cannot be connected to"),
     ],
 )
 def test_options_that_make_no_sense_with_a_cluster_are_told(

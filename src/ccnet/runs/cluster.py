@@ -12,6 +12,7 @@ import logging
 import os
 import pickle
 import shutil
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -36,6 +37,9 @@ _SHARES = 4
 
 _MEMORY = 2 << 30
 """Bytes that an actor is taken to need; see docs/engines.md."""
+
+_PATIENCE = 10.0
+"""Seconds that a cluster has to answer."""
 
 _ATTEMPTS = 3
 """Of a file, until it is taken to end the processes that restore it."""
@@ -101,6 +105,9 @@ def _connected(address: str) -> Iterator[None]:
     ray._private.worker._worker_logs_enabled = False
     dashboard = False if address == "local" else None
     try:
+        if ":" in address:  # or Ray would try for minutes
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), _PATIENCE).close()
         with _silent():
             ray.init(
                 address,

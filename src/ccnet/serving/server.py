@@ -45,6 +45,7 @@ def serve(settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             http=partial(_Protocol, settings.arrival_seconds),  # type: ignore[arg-type]
+            loop="asyncio",  # also where another extra brings uvloop
             ws="none",
             access_log=False,
             server_header=False,
