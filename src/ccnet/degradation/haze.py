@@ -69,7 +69,8 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
     """Airlight of random brightness, tint and evenness: (N, 3, H, W) in [0, 1].
 
     Mostly bright and nearly gray, as in daylight (RESIDE: 0.7 to 1); at times dim, warm as in dust
-    and smog or blue as at dusk, or brighter on the side of the sun.
+    and smog or blue as at dusk, brighter on the side of the sun, or of two colours, as between a
+    window and a lamp.
     """
     count = len(clean)
     one = (count, 1, 1, 1)
@@ -82,7 +83,9 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
     warm = clean.new_tensor((1.0, 0.2, -1.2)).view(1, 3, 1, 1)
     unevenness = happens(0.3, clean, generator) * uniform(0.02, 0.1, one, clean, generator)
     field = smooth_field(clean, 1, generator)
-    return (brightness * (1 + warmth * warm + unevenness * field) + tint).clamp(0, 1)
+    lights = happens(0.2, clean, generator) * uniform(-0.1, 0.1, (count, 3, 1, 1), clean, generator)
+    colour = warmth * warm + (unevenness + lights) * field
+    return (brightness * (1 + colour) + tint).clamp(0, 1)
 
 
 def raise_lamps(clean: Tensor, transmission: Tensor) -> Tensor:

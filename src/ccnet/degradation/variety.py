@@ -29,12 +29,12 @@ def vary_and_degrade(
 ) -> tuple[Tensor, Tensor]:
     """Make training pairs (degraded, clean) of `photographs` (N, 3, H, W) in [0, 1].
 
-    The light is varied, some become nights, 6% give way to drawings, and 6% of the pairs lose
+    The light is varied, some become nights, 8% give way to drawings, and 6% of the pairs lose
     their colour. Drawings, and half of what has no colour, are not degraded.
     """
     clean = make_night(vary_light(photographs, generator), generator)
     degraded = degrade(clean, generator)
-    drawn = happens(0.06, clean, generator)
+    drawn = happens(0.08, clean, generator)
     gray = happens(0.06, clean, generator)
     clean = without_colour(torch.lerp(clean, draw(clean, generator), drawn), gray)
     kept = torch.maximum(drawn, gray * happens(0.5, clean, generator))
@@ -53,10 +53,11 @@ def draw(like: Tensor, generator: torch.Generator) -> Tensor:
     down = torch.linspace(-1, 1, height, device=like.device, dtype=like.dtype)[:, None]
     across = torch.linspace(-1, 1, width, device=like.device, dtype=like.dtype)
 
-    light = happens(0.7, like, generator)
-    away = uniform(0, 0.15, one, like, generator) + uniform(-0.1, 0.1, colour, like, generator)
-    paper = (light + (1 - 2 * light) * away).clamp(0, 1)
-    ink = torch.lerp(paper, 1 - paper, uniform(0.4, 1, one, like, generator))
+    # White paper, black screens, and backdrops of any brightness.
+    level = 2 * uniform(-0.25, 0.85, one, like, generator).clamp(0, 0.5)
+    paper = (level + uniform(-0.1, 0.1, colour, like, generator)).clamp(0, 1)
+    contrast = uniform(0.4, 1, one, like, generator)
+    ink = torch.lerp(paper, (paper < 0.5).to(paper.dtype), contrast)
     page = paper.expand(-1, -1, height, width)
     figures = uniform(0, SHAPES, one, like, generator)
     for index in range(SHAPES):
