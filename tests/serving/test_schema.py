@@ -16,6 +16,7 @@ def test_schemathesis_finds_nothing(server: Server, client: httpx.Client, tmp_pa
         str(Path(sys.executable).with_name("schemathesis")),
         *("run", f"{server.address}/openapi.json", "--checks", "all", "--seed", "1"),
         *("--max-examples", "8", "--generation-database", "none"),
+        *("--request-timeout", "60"),  # the machine may be busy with other tests
         # No schema can say which bytes are a picture.
         *("--exclude-checks", "positive_data_acceptance"),
     ]
