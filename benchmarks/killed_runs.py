@@ -108,7 +108,7 @@ def killed(
         before = there
     found, summary = finished(start(folder, name, *workers))
     print(f"  {summary}")
-    assert found == faults, "not one line for each bad file"
+    assert found == faults, f"lines on bad files differ: {set(found) ^ set(faults)}"
     assert stamps(output).items() >= before.items(), "a result was made twice"
     others = {name for name, _ in contents(output).items() ^ expected.items()}
     assert not others, f"not as in the run that was not killed: {sorted(others)}"
