@@ -162,8 +162,8 @@ def test_an_ensemble_is_the_mean_of_both_ways(weights: Path, tmp_path: Path) -> 
     done = ccnet("restore", "a.png", "b.png", "--model", weights, "--ensemble", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert b"both ways" in done.stderr
-    results = [np.asarray(Image.open(tmp_path / f"{name}-restored.png")) for name in "ab"]
-    np.testing.assert_allclose(*map(np.float32, (results[0], results[1][:, ::-1])), atol=1)
+    both = [np.asarray(Image.open(tmp_path / f"{name}-restored.png")).astype(int) for name in "ab"]
+    assert np.abs(both[0] - both[1][:, ::-1]).max() <= 1
 
 
 @pytest.mark.parametrize(
