@@ -18,7 +18,7 @@ from ccnet.network import CCNet
 from ccnet.restoration.engines import Engine
 from ccnet.restoration.engines.engine import Floats
 from ccnet.restoration.engines.torch_engine import TorchEngine
-from ccnet.restoration.grid import SMALLEST_SIDE, spans
+from ccnet.restoration.grid import MEASURING_OVERLAP, OVERLAP, SMALLEST_SIDE, fades, spans
 from ccnet.restoration.tiling import Progress, TileSize, blend_bands, checked_tile, restore_bands
 from ccnet.weights import load_network
 
@@ -46,18 +46,29 @@ def joined(bands: Iterable[tuple[slice, Floats]], picture: Floats) -> Floats:
     return restored
 
 
-@given(length=st.integers(1, 5000), side=st.integers(SMALLEST_SIDE, 2048))
-def test_spans_cover_a_side_once_and_fade_to_one(length: int, side: int) -> None:
-    total = np.zeros(length)
+@given(
+    length=st.integers(1, 5000),
+    side=st.integers(SMALLEST_SIDE, 2048),
+    overlap=st.sampled_from([OVERLAP, MEASURING_OVERLAP]),
+)
+def test_spans_cover_a_side_once(length: int, side: int, overlap: int) -> None:
     end = 0
-    for span in spans(length, side):
+    for span in spans(length, side, overlap):
         assert span.stop - span.start <= side
         assert span.start % 4 == 0
         assert span.core[0] == end
         assert span.start <= span.core[0] < span.core[1] <= span.stop
         end = span.core[1]
-        total[span.start : span.stop] += span.weights
     assert end == length
+
+
+@given(length=st.integers(1, 5000), side=st.integers(SMALLEST_SIDE, 2048))
+def test_spans_fade_into_each_other(length: int, side: int) -> None:
+    total = np.zeros(length)
+    parts = spans(length, side)
+    for span, weights in zip(parts, fades(parts), strict=True):
+        total[span.start : span.stop] += weights
+        assert weights.min() >= 0
     np.testing.assert_allclose(total, 1, atol=1e-5)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,13 +14,16 @@ MARGIN = 48
 """At both ends of an overlap this many pixels are dropped, for a tile's edge misses what lies
 beyond it; over the rest one tile fades into the next."""
 
+MEASURING_OVERLAP = 48
+"""Enough where tiles are only measured: an average over all hardly sees what their edges miss."""
+
 SMALLEST_SIDE = 512
 """From here up, no pixel lies in three tiles of one row."""
 
 _STEP = 4  # the network halves twice: tiles start where the halving of the whole picture does
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Span:
     """What a tile has of one side of the picture.
 
@@ -30,42 +32,38 @@ class Span:
         stop: The one after the last.
         core: The first pixel and the one after the last that the tile answers for. Cores do not
             overlap, and together they are the whole side.
-        weights: (stop - start,) in [0, 1], which together with those of the neighbours give 1.
     """
 
     start: int
     stop: int
     core: tuple[int, int]
-    weights: NDArray[np.float32]
 
 
-def spans(length: int, side: int) -> list[Span]:
+def spans(length: int, side: int, overlap: int = OVERLAP) -> list[Span]:
     """Cut a side of `length` pixels into spans of at most `side`, from SMALLEST_SIDE up."""
     padded = math.ceil(length / _STEP) * _STEP
     side = side // _STEP * _STEP
-    count = max(1, math.ceil((padded - OVERLAP) / (side - OVERLAP)))
-    size = math.ceil((padded + (count - 1) * OVERLAP) / count / _STEP) * _STEP
+    count = max(1, math.ceil((padded - overlap) / (side - overlap)))
+    size = math.ceil((padded + (count - 1) * overlap) / count / _STEP) * _STEP
     gap = (padded - size) / max(1, count - 1)
     starts = [round(index * gap / _STEP) * _STEP for index in range(count)]
     middles = [(first + size + second) // 2 // _STEP * _STEP for first, second in pairwise(starts)]
     edges = [0, *middles, length]
     return [
-        Span(
-            start,
-            min(start + size, length),
-            (edges[index], edges[index + 1]),
-            _weights(starts, size, index)[: length - start],
-        )
-        for index, start in enumerate(starts)
+        Span(start, min(start + size, length), core)
+        for start, core in zip(starts, pairwise(edges), strict=True)
     ]
 
 
-def tiles(height: int, width: int, side: int) -> Iterator[tuple[Span, Span]]:
-    """Go through the tiles of a picture from top to bottom: their rows and columns."""
-    columns = spans(width, side)
-    for rows in spans(height, side):
-        for span in columns:
-            yield rows, span
+def fades(parts: list[Span]) -> list[NDArray[np.float32]]:
+    """Weigh each span's pixels, (stop - start,) in [0, 1]: over all spans they add up to 1."""
+    weights = []
+    for before, span, after in zip([None, *parts], parts, [*parts[1:], None], strict=False):
+        positions = np.arange(span.start, span.stop, dtype=np.float32) + 0.5
+        rise = _fade(positions, span.start, before.stop) if before else np.float32(1)
+        fall = _fade(positions, after.start, span.stop) if after else np.float32(0)
+        weights.append(rise * (1 - fall) * np.ones_like(positions))
+    return weights
 
 
 def sample_corners(height: int, width: int, side: int, count: int) -> list[tuple[int, int]]:
@@ -87,18 +85,6 @@ def _spread(length: int, side: int, count: int) -> list[int]:
     last = max(0, length - side)
     centres = ((index + 0.5) * length / count for index in range(count))
     return [min(max(0, int(centre - side / 2)), last) // _STEP * _STEP for centre in centres]
-
-
-def _weights(starts: list[int], size: int, index: int) -> NDArray[np.float32]:
-    """Fade a tile in over its overlap with the one before and out over that with the next."""
-    start = starts[index]
-    positions = np.arange(start, start + size, dtype=np.float32) + 0.5
-    weights = np.ones(size, np.float32)
-    if index > 0:
-        weights *= _fade(positions, start, starts[index - 1] + size)
-    if index + 1 < len(starts):
-        weights *= 1 - _fade(positions, starts[index + 1], start + size)
-    return weights
 
 
 def _fade(positions: NDArray[np.float32], start: int, stop: int) -> NDArray[np.float32]:

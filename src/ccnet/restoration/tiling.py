@@ -15,7 +15,7 @@ import numpy as np
 
 from ccnet.errors import UsageError
 from ccnet.restoration.engines.engine import Averages, Engine, Floats, MemoryRanOut, Pixels
-from ccnet.restoration.grid import SMALLEST_SIDE, spans
+from ccnet.restoration.grid import SMALLEST_SIDE, fades, spans
 
 TileSize: TypeAlias = "int | Literal['auto', 'off']"
 Progress: TypeAlias = Callable[[float], object]
@@ -111,6 +111,7 @@ def blend_bands(
     """
     height, width, _ = picture.shape
     all_rows, all_columns = spans(height, side), spans(width, side)
+    row_weights, column_weights = fades(all_rows), fades(all_columns)
     ends = [*(rows.start for rows in all_rows[1:]), height]
     held = np.empty((0, width, 3), np.float32)
     for number, (rows, end) in enumerate(zip(all_rows, ends, strict=True)):
@@ -119,7 +120,7 @@ def blend_bands(
         for done, columns in enumerate(all_columns, 1):
             place = np.s_[rows.start : rows.stop, columns.start : columns.stop]
             tile = engine.restore(picture[place][None], averages)[0]
-            tile *= (rows.weights[:, None] * columns.weights)[:, :, None]
+            tile *= (row_weights[number][:, None] * column_weights[done - 1])[:, :, None]
             band[:, place[1]] += tile
             if progress:
                 progress((number + done / len(all_columns)) / len(all_rows))

@@ -16,13 +16,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pixels
-from ccnet.restoration.grid import Span, sample_corners, tiles
+from ccnet.restoration.grid import MEASURING_OVERLAP, Span, sample_corners, spans
 
 SAMPLE_SIDE = 192
 SAMPLES = 16
@@ -126,7 +127,8 @@ def _moments_joined(means: NDArray[np.float64], variances: NDArray[np.float64]) 
 def _tiles(picture: Pixels, side: int) -> Iterator[tuple[Floats, Core, float]]:
     """Cut a picture into tiles: each as a batch, the core in it, and the core's share of pixels."""
     height, width, _ = picture.shape
-    for rows, columns in tiles(height, width, side):
+    both = (spans(length, side, MEASURING_OVERLAP) for length in (height, width))
+    for rows, columns in product(*both):
         tile = picture[rows.start : rows.stop, columns.start : columns.stop][None]
         sides = [span.core[1] - span.core[0] for span in (rows, columns)]
         (top, bottom), (left, right) = _core(rows, height), _core(columns, width)
