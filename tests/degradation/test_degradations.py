@@ -52,7 +52,7 @@ def test_up_to_one_training_picture_in_ten_stays_exactly_as_it_was(kind: str) ->
     # Those without haze may still have noise and JPEG.
     clean = photograph()[:, :, ::4, ::4].expand(300, -1, -1, -1)
     same = (DEGRADATIONS[kind](clean, seeded()) == clean).flatten(1).all(1)
-    assert 8 < same.sum() < 50
+    assert 2 < same.sum() < 50
 
 
 @every_kind

@@ -32,8 +32,8 @@ def add_haze(
 
     `clean` (N, 3, H, W) float32 in [0, 1] to the same, on the same device. `strength` from 0 (the
     picture as it was) to 1 (dense) fixes the density; without it each picture gets its own, one
-    in ten none at all. `generator` must be on the device of `clean`. Raises `UsageError` for
-    another strength.
+    in twenty-five none at all. `generator` must be on the device of `clean`. Raises `UsageError`
+    for another strength.
     """
     generator = checked(clean, generator, strength)
     if strength == 0:
@@ -53,13 +53,13 @@ def random_transmission(
     depth = depth ** (2 ** uniform(-1, 1, one, clean, generator))
     # The nearest thing seldom is at no distance, but in most pictures something is nearly clear:
     # in pairs of RESIDE the near twentieth has a sixth of the far twentieth's optical depth.
-    nearest = 0.4 * uniform(0, 1, one, clean, generator).square()
+    nearest = 0.45 * uniform(0, 1, one, clean, generator) ** 1.5
     depth = nearest + (1 - nearest) * depth
     patchiness = happens(0.2, clean, generator) * uniform(0.1, 0.6, one, clean, generator)
     patches = smooth_field(clean, 2, generator) + 0.5 * smooth_field(clean, 5, generator)
     if strength is None:
-        dense = uniform(0.07, 0.85, one, clean, generator)
-        density = DENSEST * dense * (1 - happens(0.1, clean, generator))
+        dense = uniform(0.12, 1, one, clean, generator)
+        density = DENSEST * dense * (1 - happens(0.04, clean, generator))
     else:
         density = torch.full_like(depth[:, :, :1, :1], DENSEST * strength)
     return torch.exp(-density * depth * torch.exp(patchiness * patches))

@@ -18,7 +18,7 @@ from ccnet.degradation.flakes import draw_flakes, scatter_points, splat, streak
 from ccnet.degradation.haze import apply_haze, random_camera
 from ccnet.degradation.randomness import checked, happens, smooth_field, uniform
 
-DENSEST_VEIL = 1.2
+DENSEST_VEIL = 1.5
 """Optical depth of the veil at the farthest point at strength 1."""
 
 FAR_DENSITY = 0.02
@@ -55,7 +55,7 @@ class Layer(NamedTuple):
 
 SMALL = Layer(0.007, (0.8, 2.6), (0.5, 1.0), (0.25, 0.9), 25)
 MIDDLE = Layer(0.0022, (2.0, 6.5), (0.45, 1.0), (0.15, 0.9), 41)
-NEAR = Layer(0.00035, (5.0, 18.0), (0.15, 0.9), (0.1, 0.9), 84)
+NEAR = Layer(0.00035, (5.0, 26.0), (0.15, 0.95), (0.1, 0.9), 112)
 
 
 def add_snow(
@@ -65,7 +65,7 @@ def add_snow(
 
     `clean` (N, 3, H, W) float32 in [0, 1] to the same, on the same device. `strength` from 0 (the
     picture as it was) to 1 (heavy) fixes how much; without it each picture gets its own, one
-    in ten none at all. `generator` must be on the device of `clean`. Raises `UsageError` for
+    in twenty none at all. `generator` must be on the device of `clean`. Raises `UsageError` for
     another strength.
     """
     generator = checked(clean, generator, strength)
@@ -74,7 +74,7 @@ def add_snow(
     one = (len(clean), 1)
     if strength is None:
         amount = uniform(0.02, 1, one, clean, generator).sqrt()
-        falls = 1 - happens(0.1, clean, generator)
+        falls = 1 - happens(0.05, clean, generator)
     else:
         amount = torch.full(one, strength, device=clean.device, dtype=clean.dtype)
         falls = torch.ones_like(amount)[..., None, None]
@@ -86,10 +86,13 @@ def add_snow(
     mask = far_mask(clean, fall, generator)
     snowy = cover(snowy, mask, light)
     transmission, airlight = random_veil(clean, fall.amount, light, generator)
-    snowy = apply_haze(snowy, transmission, airlight)
+    # CSD has its veil before all flakes, and a snowfall has some of it between the near ones.
+    before = happens(0.3, clean, generator) * uniform(0, 1, (len(clean), 1, 1, 1), clean, generator)
+    snowy = apply_haze(snowy, transmission ** (1 - before), airlight)
     for layer in (SMALL, MIDDLE, NEAR):
         mask, brightness = layer_mask(clean, layer, fall, generator)
         snowy = cover(snowy, mask, light * brightness)
+    snowy = apply_haze(snowy, transmission**before, airlight)
     snowy = random_camera(snowy.clamp(0, 1), generator)
     return torch.where(falls > 0, snowy, clean)
 

@@ -29,12 +29,12 @@ def vary_and_degrade(
 ) -> tuple[Tensor, Tensor]:
     """Make training pairs (degraded, clean) of `photographs` (N, 3, H, W) in [0, 1].
 
-    The light is varied, some become nights, 8% give way to drawings, and 6% of the pairs lose
+    The light is varied, some become nights, 5% give way to drawings, and 6% of the pairs lose
     their colour. Drawings, and half of what has no colour, are not degraded.
     """
     clean = make_night(vary_light(photographs, generator), generator)
     degraded = degrade(clean, generator)
-    drawn = happens(0.08, clean, generator)
+    drawn = happens(0.05, clean, generator)
     gray = happens(0.06, clean, generator)
     clean = without_colour(torch.lerp(clean, draw(clean, generator), drawn), gray)
     kept = torch.maximum(drawn, gray * happens(0.5, clean, generator))
