@@ -1,11 +1,13 @@
 """Haze obeys Koschmieder's law and spares what it should spare."""
 
+import pytest
 import torch
 from skimage import data
 
 from ccnet.degradation.haze import (
     add_haze,
     apply_haze,
+    how_much_night,
     raise_lamps,
     random_airlight,
     random_transmission,
@@ -72,3 +74,11 @@ def test_lamps_at_night_stay_white_and_daylight_is_left_alone() -> None:
     day = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     assert torch.equal(raise_lamps(day, transmission), day)
     assert torch.equal(raise_lamps(night, torch.tensor(1.0)), night)
+
+
+def test_the_air_of_a_night_is_dark() -> None:
+    day = random_airlight(torch.full((200, 3, 8, 8), 0.4), seeded())
+    night = random_airlight(torch.full((200, 3, 8, 8), 0.1), seeded())
+    assert night.mean() < 0.4 < 0.75 < day.mean()
+    between = torch.full((1, 3, 8, 8), 0.225)
+    assert how_much_night(between).item() == pytest.approx(0.5, abs=1e-5)

@@ -70,13 +70,17 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
 
     Mostly bright and nearly gray, as in daylight (RESIDE: 0.7 to 1); at times dim, warm as in dust
     and smog or blue as at dusk, brighter on the side of the sun, or of two colours, as between a
-    window and a lamp.
+    window and a lamp. Dark at night: bright haze before scenes that dark would teach that what haze
+    hides is black.
     """
     count = len(clean)
     one = (count, 1, 1, 1)
     dim = happens(0.2, clean, generator)
     brightness = torch.lerp(
         uniform(0.8, 1.05, one, clean, generator), uniform(0.45, 0.8, one, clean, generator), dim
+    )
+    brightness = torch.lerp(
+        brightness, uniform(0.1, 0.5, one, clean, generator), how_much_night(clean)
     )
     tint = uniform(-0.025, 0.025, (count, 3, 1, 1), clean, generator)
     warmth = happens(0.35, clean, generator) * uniform(-0.12, 0.12, one, clean, generator)
@@ -88,14 +92,18 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
     return (brightness * (1 + colour) + tint).clamp(0, 1)
 
 
+def how_much_night(clean: Tensor) -> Tensor:
+    """Take pictures with a mean below 0.2 for night, ever less up to 0.25: (N, 1, 1, 1) to 1."""
+    return ((0.25 - clean.mean((1, 2, 3), keepdim=True)) / 0.05).clamp(0, 1)
+
+
 def raise_lamps(clean: Tensor, transmission: Tensor) -> Tensor:
     """Give the lamps in night pictures as much light as keeps them white behind haze.
 
     A lamp is many times brighter than what a picture holds, so a veil dims it to no less than
-    white. Pictures with a mean below 0.2 are taken for night, ever less up to 0.25. (N, 3, H, W)
-    in [0, 1] to [0, 5].
+    white. (N, 3, H, W) in [0, 1] to [0, 5].
     """
-    night = ((0.25 - clean.mean((1, 2, 3), keepdim=True)) / 0.05).clamp(0, 1)
+    night = how_much_night(clean)
     lamps = ((clean.amax(1, keepdim=True) - 0.9) / 0.1).clamp(0, 1)
     return clean * (1 + 4 * night * lamps * (1 - transmission))
 
