@@ -67,9 +67,10 @@ PICTURES: dict[str, Callable[[], Pixels]] = {
 }
 
 
-# A ramp of gray may be haze: it is what dehazing changes most, and 30 dB or more from the others.
+# The gray of a dark screen may be haze at night: it is what dehazing changes most, to black, and
+# 26 dB or more from the others.
 @pytest.mark.parametrize("picture", PICTURES)
-@pytest.mark.parametrize(("task", "least"), [("dehaze", 25), ("deblur", 35), ("desnow", 38)])
+@pytest.mark.parametrize(("task", "least"), [("dehaze", 20), ("deblur", 35), ("desnow", 38)])
 def test_what_needs_nothing_stays(task: str, least: float, picture: str) -> None:
     before = PICTURES[picture]()
     after = Restorer(task)(before)
