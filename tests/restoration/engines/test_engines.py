@@ -103,7 +103,7 @@ def test_averages_are_corrected_over_all_tiles(
     np.testing.assert_allclose(measured[:192], wanted[:192], rtol=1e-4, atol=1e-5)
     # The sample leaves out two fifths of the picture, its borders among them.
     sampled = sampled_averages(picture, measured[:192], engine._measure, 16)
-    assert np.abs(measured - wanted).mean() < 0.2 * np.abs(sampled - wanted).mean()
+    assert np.abs(measured - wanted).mean() < 0.3 * np.abs(sampled - wanted).mean()
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])

@@ -119,7 +119,10 @@ class OpenVinoEngine:
             except (MemoryError, RuntimeError) as error:
                 if not ran_out(error):
                     raise
-                with self._compiling:  # what ran out of memory can end the process when run again
+                with self._compiling:
+                    # What ran out of memory, or is compiled by the core of what did, can end the
+                    # process when it is run again.
+                    self._core = openvino.Core()
                     self._compiled.clear()
                 raise MemoryRanOut(batch) from error
             if np.isfinite(result).all():
