@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -86,4 +87,8 @@ def run() -> None:
     except SystemExit as ended:
         if ended.code == _STOPPED:
             typer.echo("ccnet: stopped.", err=True)
+            with suppress(OSError):
+                sys.stdout.flush()
+            # As Python ends, a codec or engine stopped halfway can end the process by a fault.
+            os._exit(_STOPPED)
         raise
