@@ -80,25 +80,24 @@ class AutoRestorer:
             picture = read_array(picture)
         if isinstance(picture, np.ndarray):
             check_array(picture)
-            kind = _recognise_arrays([picture])
+            outcome = _recognise_arrays([picture])
         elif pillow.is_image(picture):
-            kind = _recognise_picture(pillow.to_picture(picture))
+            outcome = recognise_picture(pillow.to_picture(picture))
         else:
             raise no_picture(picture)
-        if kind == CLEAR:
+        if outcome.model is None:
             return picture.copy()
-        return self._restorer(_model_for(kind))(picture, progress=progress)
+        return self._restorer(outcome.model)(picture, progress=progress)
 
     def restore_picture(
         self, picture: Picture, *, progress: Progress | None = None
     ) -> tuple[Picture, Outcome]:
         """Restore a decoded file, in its own colours and with everything else kept."""
-        kind = _recognise_picture(picture)
-        if kind == CLEAR:
-            return picture, Outcome(kind, None)
-        model = _model_for(kind)
-        restored = self._restorer(model).restore_picture(picture, progress=progress)
-        return restored, Outcome(kind, model)
+        outcome = recognise_picture(picture)
+        if outcome.model is None:
+            return picture, outcome
+        restorer = self._restorer(outcome.model)
+        return restorer.restore_picture(picture, progress=progress), outcome
 
     def restore_file(
         self,
@@ -138,11 +137,8 @@ class AutoRestorer:
 
         What is thought likely of each is averaged. Gives what restores them, None if nothing must.
         """
-        kind = _recognise_arrays(arrays)
-        if kind == CLEAR:
-            return None, Outcome(kind, None)
-        model = _model_for(kind)
-        return self._restorer(model), Outcome(kind, model)
+        outcome = _recognise_arrays(arrays)
+        return None if outcome.model is None else self._restorer(outcome.model), outcome
 
     def _restorer(self, model: str) -> Restorer:
         with self._loading:
@@ -160,14 +156,18 @@ class AutoRestorer:
             return self._restorers[model]
 
 
-def _recognise_picture(picture: Picture) -> str:
+def recognise_picture(picture: Picture) -> Outcome:
+    """Recognise what is wrong with a decoded file, and name that task's default model.
+
+    Raises `WeightsError` where no model ships for it.
+    """
     from ccnet.recognition.recogniser import shipped_recogniser
     from ccnet.recognition.views import views_of_picture
 
-    return shipped_recogniser().recognise(views_of_picture(picture))
+    return _outcome_of(shipped_recogniser().recognise(views_of_picture(picture)))
 
 
-def _recognise_arrays(arrays: Iterable[NDArray[Any]]) -> str:
+def _recognise_arrays(arrays: Iterable[NDArray[Any]]) -> Outcome:
     from ccnet.recognition.recogniser import shipped_recogniser
     from ccnet.recognition.views import views_of
 
@@ -176,23 +176,26 @@ def _recognise_arrays(arrays: Iterable[NDArray[Any]]) -> str:
     for array in arrays:
         cut = partial(_rgb_cut, array)
         found.append(recogniser.probabilities(views_of(cut, *array.shape[:2])))
-    return recogniser.decide({kind: fmean(each[kind] for each in found) for kind in found[0]})
+    likely = {kind: fmean(each[kind] for each in found) for kind in found[0]}
+    return _outcome_of(recogniser.decide(likely))
 
 
 def _rgb_cut(array: NDArray[Any], rows: slice, columns: slice) -> NDArray[np.float32]:
     return rgb_of(array[rows, columns])
 
 
-def _model_for(kind: str) -> str:
+def _outcome_of(kind: str) -> Outcome:
     from ccnet.weights.registry import DEFAULTS
 
+    if kind == CLEAR:
+        return Outcome(kind, None)
     model = DEFAULTS.get(TASKS[kind])
     if model is None:
         raise WeightsError(
             f"The picture was taken for one with {kind}, for which no model ships; name a task or "
             "a model to restore it with."
         )
-    return model
+    return Outcome(kind, model)
 
 
 def make_restorer(

@@ -14,10 +14,9 @@ from typing import NamedTuple
 from ccnet.errors import CCNetError, PictureError, UsageError
 from ccnet.images import Picture, encode_picture, picture_size, read_picture
 from ccnet.images.formats import HEAD_BYTES, format_of
-from ccnet.recognition import CLEAR, TASKS
 from ccnet.recognition.recogniser import shipped_recogniser
-from ccnet.recognition.views import views_of_picture
 from ccnet.restoration import Restorer
+from ccnet.restoration.automatic import recognise_picture
 from ccnet.serving.devices import Devices, Restorers
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.options import Options
@@ -128,8 +127,7 @@ class RestorationService:
         kind = None
         if model is None:
             with _timed(seconds, "recognise"):
-                kind = shipped_recogniser().recognise(views_of_picture(before))
-            model = None if kind == CLEAR else DEFAULTS[TASKS[kind]]
+                kind, model = recognise_picture(before)
         after = before
         if model is not None:
             asked = time.monotonic()
