@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -226,6 +227,19 @@ class _Failing:
 
     def input(self, name: str) -> Floats:
         return np.empty((1, 8), np.float32)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="asks where threads may run")
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime", "torch"])
+def test_no_thread_is_bound_to_a_core(engines: dict[str, Engine], name: str) -> None:
+    """Processes side by side would bind theirs to the same one."""
+    everywhere = os.sched_getaffinity(0)
+    with ThreadPoolExecutor(1) as other:
+        restoring = other.submit(engines[name].restore, noise(1, 500, 500))
+        while not restoring.done():
+            for thread in Path("/proc/self/task").iterdir():
+                with suppress(ProcessLookupError):
+                    assert os.sched_getaffinity(int(thread.name)) == everywhere
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")

@@ -79,6 +79,7 @@ class OnnxRuntimeEngine:
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads() or 0  # its own choice
+    # Its own choice would bind each thread to a core, the same ones in all processes.
+    options.intra_op_num_threads = threads() or os.cpu_count() or 1
     options.log_severity_level = 4  # not errors, which are raised
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -135,7 +135,10 @@ class OpenVinoEngine:
         """Compile a part of the network when it is first needed."""
         with self._compiling:
             if (part, precision) not in self._compiled:
-                hints: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": HINTS[precision]}
+                hints: dict[str, str | int] = {
+                    "INFERENCE_PRECISION_HINT": HINTS[precision],
+                    "ENABLE_CPU_PINNING": False,  # all processes would take the same cores
+                }
                 if (count := threads()) is not None:
                     hints["INFERENCE_NUM_THREADS"] = count
                 model = self._core.compile_model(self._part(part), "CPU", hints)
