@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -128,18 +129,23 @@ class Photographs:
 
         Raises `PictureError` that names all of those that cannot be decoded.
         """
-        pictures, broken = [], []
-        for path in paths:
+        def read(path: Path) -> Tensor | None:
             try:
-                pictures.append(read_photograph(path, long_side).to(device))
+                return read_photograph(path, long_side)
             except PictureError:
-                broken.append(path.name)
-        if broken:
+                return None
+
+        # libvips decodes outside of Python's lock.
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            pictures = list(threads.map(read, paths))
+        decoded = [picture.to(device) for picture in pictures if picture is not None]
+        if len(decoded) < len(paths):
+            broken = [path.name for path, picture in zip(paths, pictures, strict=True) if picture is None]
             raise PictureError(
                 f"{paths[0].parent} holds pictures that cannot be decoded; remove or replace "
                 f"{', '.join(broken)}."
             )
-        return cls(pictures, [path.name for path in paths])
+        return cls(decoded, [path.name for path in paths])
 
     def __len__(self) -> int:
         return len(self.pictures)

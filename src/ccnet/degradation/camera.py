@@ -26,11 +26,16 @@ _CHROMINANCE = (
     (47, 66, 99, 99, 99, 99, 99, 99),
     *((99,) * 8,) * 4,
 )
-# ITU-T T.871 (JFIF): RGB to YCbCr, without the offset of the chroma.
+# ITU-T T.871 (JFIF): RGB to YCbCr, without the offset of the chroma, and back.
 _TO_YCBCR = (
     (0.299, 0.587, 0.114),
     (-0.168736, -0.331264, 0.5),
     (0.5, -0.418688, -0.081312),
+)
+_TO_RGB = (
+    (1.0, 0.0, 1.402),
+    (1.0, -0.344136, -0.714136),
+    (1.0, 1.772, 0.0),
 )
 
 
@@ -63,7 +68,7 @@ def compress_jpeg(pictures: Tensor, quality: Tensor) -> Tensor:
     chroma = _quantise_blocks(chroma, padded.new_tensor(_CHROMINANCE), scale)
     chroma = F.interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
     ycbcr = torch.cat((luminance + 128, chroma), 1)
-    decoded = torch.einsum("ij,njhw->nihw", torch.linalg.inv(matrix), ycbcr) / 255
+    decoded = torch.einsum("ij,njhw->nihw", padded.new_tensor(_TO_RGB), ycbcr) / 255
     return decoded[:, :, :height, :width].clamp(0, 1)
 
 

@@ -212,3 +212,14 @@ class CCNet(nn.Module):
         full = torch.cat((F.gelu(self.up_full(half)), full), dim=1)
         full = self.decoder_full(F.gelu(self.join_full(full)), average)
         return quarter, half, full
+
+
+def keep_shallow_exact(network: CCNet, device_type: str) -> None:
+    """Keep autocast on `device_type` away from the shallow inputs of `network`, which is changed.
+
+    Their norm divides small differences by small deviations, of which bfloat16 leaves little where
+    a picture has low contrast.
+    """
+    exactly = torch.autocast(device_type, enabled=False)
+    for shallow in (network.shallow_half, network.shallow_quarter):
+        shallow.forward = exactly(shallow.forward)  # type: ignore[method-assign]

@@ -44,7 +44,9 @@ def filter_by_matrix(rows: Tensor, filters: Tensor, dilation: int) -> Tensor:
         entries.reshape(1, -1).expand(samples, -1),
         filters[:, None].expand(-1, length, -1).reshape(samples, -1),
     )
-    return rows @ band.view(samples, 1, length, length).transpose(2, 3)
+    # One product for all channels of a sample, so that no product is made for each of them.
+    product = rows.reshape(samples, -1, length) @ band.view(samples, length, length).mT
+    return product.view(rows.shape)
 
 
 class DynamicStrip(nn.Module):

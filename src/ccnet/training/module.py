@@ -19,6 +19,7 @@ from ccnet.datasets.seeds import DEGRADING, seeded_generator
 from ccnet.degradation.variety import Degradation, vary_and_degrade
 from ccnet.errors import CCNetError
 from ccnet.network import CCNet
+from ccnet.network.ccnet import Stage, keep_shallow_exact
 from ccnet.training.average import decay_at, update_average
 from ccnet.training.loss import Loss, restoration_loss
 from ccnet.training.schedule import learning_rate
@@ -57,7 +58,9 @@ class RestorationModule(lightning.LightningModule):
         warmup: Steps, or epochs where these have a length, over which the learning rate rises.
         epoch_steps: Steps for which the learning rate stays the same.
         average_decay: Decay of the moving average; with 0 it is the network itself.
-        compile_network: Whether to put the network through `torch.compile`.
+        lowest_rate: Where the learning rate ends.
+        compile_network: Whether to put the network's stages through `torch.compile`, which takes
+            less time than the whole, for stages of the same width share what it makes.
         seed: Of the degradations.
         margin: Pixels around clean batches that are cut off once they are degraded.
     """
@@ -74,6 +77,7 @@ class RestorationModule(lightning.LightningModule):
         warmup: int = 0,
         epoch_steps: int = 1,
         average_decay: float = 0.999,
+        lowest_rate: float = 1e-6,
         compile_network: bool = False,
         seed: int = 0,
         margin: int = 0,
@@ -89,11 +93,13 @@ class RestorationModule(lightning.LightningModule):
         self.warmup = warmup
         self.epoch_steps = epoch_steps
         self.average_decay = average_decay
+        self.lowest_rate = lowest_rate
         self.seed = seed
         self.margin = margin
-        self._pyramid = network.forward_pyramid
         if compile_network:
-            self._pyramid = torch.compile(self._pyramid)
+            for stage in network.modules():
+                if isinstance(stage, Stage):
+                    stage.compile(dynamic=False)
         self._seconds_before = 0.0
         self._started = time.monotonic()
         self.last_loss = Loss(*torch.zeros(3))
@@ -112,6 +118,7 @@ class RestorationModule(lightning.LightningModule):
             steps=math.ceil(self.steps / self.epoch_steps),
             warmup=self.warmup,
             peak=self.peak_rate,
+            floor=self.lowest_rate,
             time_spent=self._time_spent,
         )
 
@@ -121,6 +128,9 @@ class RestorationModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         return torch.optim.Adam(self.network.parameters(), lr=self.peak_rate, betas=(0.9, 0.999))
+
+    def on_fit_start(self) -> None:
+        keep_shallow_exact(self.network, self.device.type)
 
     def on_train_start(self) -> None:
         self._started = time.monotonic()
@@ -132,7 +142,7 @@ class RestorationModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         degraded, clean = self._pair(batch)
-        outputs = self._pyramid(degraded.contiguous(memory_format=torch.channels_last))
+        outputs = self.network.forward_pyramid(degraded.contiguous(memory_format=torch.channels_last))
         loss = restoration_loss(outputs, clean)
         self._watch(Loss(*(part.detach() for part in loss)), self.global_step)
         return loss.total

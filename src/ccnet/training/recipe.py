@@ -88,6 +88,8 @@ class Recipe:
     """Passes that share a step's samples, for a device too small for all of them at once."""
     rate: float = 1e-4
     """Highest learning rate."""
+    lowest_rate: float = 1e-6
+    """The learning rate at the end. That of `rate` keeps it level, for weights to go on from."""
     warmup: int = 0
     """Steps, or epochs where these are counted, over which the learning rate rises."""
     clip: float = 0.01
@@ -108,7 +110,7 @@ class Recipe:
     def __post_init__(self) -> None:
         for key in (
             *("long_side", "validation_pictures", "steps", "epochs", "minutes", "batch"),
-            *("accumulate", "rate", "clip", "devices", "validate_every"),
+            *("accumulate", "rate", "lowest_rate", "clip", "devices", "validate_every"),
         ):
             value = getattr(self, key)
             if value is not None:

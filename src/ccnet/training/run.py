@@ -119,6 +119,7 @@ def make_module(
         warmup=recipe.warmup,
         epoch_steps=epoch_steps,
         average_decay=recipe.average_decay,
+        lowest_rate=recipe.lowest_rate,
         compile_network=recipe.compile,
         seed=recipe.seed,
         margin=pictures.margin,

@@ -16,6 +16,7 @@ from torch import Tensor
 from ccnet.errors import WeightsError
 from ccnet.machine import find_device
 from ccnet.network import Average, CCNet, PartAverages, picture_average
+from ccnet.network.ccnet import keep_shallow_exact
 from ccnet.network.inference import for_inference
 from ccnet.network.padding import fitting_size, pad_to_fit
 from ccnet.restoration.engines.averages import Core, measure_averages
@@ -63,10 +64,7 @@ class TorchEngine:
         else:  # where a grouped convolution is one kernel, and shifts are many
             network = copy.deepcopy(network).eval().requires_grad_(False)
         network = network.to(self._device, torch.float32)
-        # Their norm divides small differences by small deviations: see openvino_engine.py.
-        exactly = torch.autocast(self._device.type, enabled=False)
-        for shallow in (network.shallow_half, network.shallow_quarter):
-            shallow.forward = exactly(shallow.forward)  # type: ignore[method-assign]
+        keep_shallow_exact(network, self._device.type)
         self._network: CCNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
