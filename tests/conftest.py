@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import zlib
 from collections.abc import Callable
@@ -14,6 +15,10 @@ import torch
 from hypothesis import settings
 from numpy.typing import NDArray
 from torch import Tensor
+
+if not torch.cuda.is_available():
+    # Read when kernels are defined, which the first import of the network does.
+    os.environ["TRITON_INTERPRET"] = "1"
 
 from ccnet.network import CCNet
 

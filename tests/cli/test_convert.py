@@ -76,7 +76,23 @@ def test_notes_what_a_listing_needs(
     )
 
 
-@pytest.mark.parametrize("note", [["--data", "photographs"], ["--measure"]])
+def test_half_the_bytes_hold_nearly_the_same(checkpoint: Path, tmp_path: Path) -> None:
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    run(checkpoint, "-o", whole)
+    assert run(whole, "-o", half, "--half").exit_code == 0
+    saved = whole.stat().st_size - half.stat().st_size
+    count = sum(weights.numel() for weights in tensors(whole).values())
+    assert saved == pytest.approx(2 * count, rel=0.05)  # the rest is digits in the header
+    for (name, first), second in zip(
+        tensors(whole).items(),
+        tensors(half).values(),
+        strict=True,
+    ):
+        assert second.dtype is torch.float32
+        torch.testing.assert_close(second, first, rtol=2**-11, atol=2**-25, msg=name)
+
+
+@pytest.mark.parametrize("note", [["--data", "photographs"], ["--measure"], ["--half"]])
 def test_a_checkpoint_can_hold_no_notes(checkpoint: Path, tmp_path: Path, note: list[str]) -> None:
     result = run(checkpoint, "-o", tmp_path / "other.pkl", *note)
     assert isinstance(result.exception, UsageError)

@@ -11,10 +11,12 @@ from ccnet.datasets.batches import Share
 from ccnet.datasets.seeds import seeded_generator
 
 
-def batches(seed: int = 5, length: int = 6) -> CropBatches:
+def batches(seed: int = 5, length: int = 6, reduction: float = 1.0) -> CropBatches:
     noise = torch.randint(256, (2, 3, 50, 40), generator=torch.Generator().manual_seed(0))
     photographs = Photographs(list(noise.to(torch.uint8)), ["a", "b"])
-    return CropBatches(photographs, steps=length, share=Share(2), crop=16, seed=seed)
+    return CropBatches(
+        photographs, steps=length, share=Share(2), crop=16, seed=seed, reduction=reduction
+    )
 
 
 def test_a_seed_gives_the_same_batches_and_another_seed_others() -> None:
@@ -46,3 +48,13 @@ def test_streams_differ_in_each_number() -> None:
         for seed, stream, index in itertools.product(range(3), repeat=3)
     }
     assert len(drawn) == 27
+
+
+def test_crops_are_reduced_by_what_is_asked_for() -> None:
+    """Noise loses its deviation as it is averaged: by 2 in each direction, half of it."""
+    loud, quiet = (
+        torch.cat([batch.clean for batch in batches(length=40, reduction=by)]).std((1, 2, 3))
+        for by in (1.0, 2.0)
+    )
+    assert loud.max() > 0.27  # some crops are hardly reduced
+    assert quiet.max() < 0.2

@@ -34,10 +34,17 @@ def trained(block: Block = "star", strips: Strips | None = (11, 7), modules: int
     return network
 
 
-def exported(network: CCNet, folder: Path, format: str, *, averages: bool = False) -> Run:  # noqa: A002
+def exported(
+    network: CCNet,
+    folder: Path,
+    format: str,  # noqa: A002
+    *,
+    averages: bool = False,
+    half: bool = False,
+) -> Run:
     """Export a network and load the file that there is then."""
     path = folder / f"network{FORMATS[format]}"
-    export_model(network, path, format, averages=averages, overwrite=True)
+    export_model(network, path, format, averages=averages, half=half, overwrite=True)
     if format == "onnx":
         return run_onnx(path.read_bytes())
     return run_openvino(path.read_bytes(), path.with_suffix(".bin").read_bytes())
@@ -159,6 +166,23 @@ def test_an_onnx_file_takes_any_number_and_size(network: CCNet, tmp_path: Path) 
     assert (pictures.name, restored.name) == ("pictures", "restored")
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_half_the_bytes_restore_nearly_the_same(
+    network: CCNet,
+    tmp_path: Path,
+    format: str,  # noqa: A002
+) -> None:
+    batch = np.random.default_rng(2).random((1, 3, 130, 140), dtype=np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(batch)).numpy()
+    sizes = []
+    for half in (False, True):
+        (restored,) = exported(network, tmp_path, format, half=half)({"pictures": batch})
+        np.testing.assert_allclose(restored, expected, rtol=0, atol=1e-3 if half else 1e-4)
+        sizes.append(sum(file.stat().st_size for file in tmp_path.glob("network.*")))
+    assert sizes[1] < 0.75 * sizes[0]
+
+
 @pytest.mark.parametrize("wrong", [1.1e-4, np.nan])
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_gives_something_else_is_not_written(
@@ -197,7 +221,7 @@ def test_a_wrong_part_for_the_shallow_inputs_is_not_written(
 
 
 def serialised(network: CCNet) -> bytes:
-    model: bytes = build_model(network, averages=True, metadata={}).SerializeToString()
+    model: bytes = build_model(network, averages=True, half=False, metadata={}).SerializeToString()
     return model
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ccnet.network import CCNet
-from ccnet.network.ccnet import Block
+from ccnet.network.ccnet import Block, keep_shallow_exact
 
 
 def padded_by_numpy(batch: np.ndarray) -> np.ndarray:
@@ -132,3 +132,19 @@ def test_every_parameter_has_a_gradient_in_training(block: Block) -> None:
         if parameter.grad is None or not parameter.grad.abs().sum() > 0
     ]
     assert without == []
+
+
+def test_the_shallow_inputs_are_kept_out_of_autocast() -> None:
+    torch.manual_seed(0)
+    network = CCNet(4, 1).eval()
+    # A hazy wall: small differences, which bfloat16 rounds to a few levels.
+    pictures = 0.8 + 0.01 * torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        exact = network.shallow_half(pictures)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = network.shallow_half(pictures).float()
+            keep_shallow_exact(network, "cpu")
+            kept = network.shallow_half(pictures)
+            assert network(pictures).isfinite().all()
+    assert torch.equal(kept, exact)
+    assert (rounded - exact).abs().mean() > 0.02

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ccnet.datasets.batches import Batch
-from ccnet.network import CCNet
+from ccnet.network import Average, CCNet
 from ccnet.training.module import RestorationModule
 
 
@@ -44,11 +44,12 @@ def test_an_epoch_s_rate_is_the_published_one_at_all_its_steps(
 def test_what_is_compiled_is_what_is_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
 
-    def compile_eagerly(pyramid: Callable[..., object]) -> Callable[..., object]:
-        def run(batch: Tensor) -> object:
-            compiled.append(batch.shape)
-            return pyramid(batch)
+    def compile_eagerly(stage: Callable[..., object], *, dynamic: bool) -> Callable[..., object]:
+        def run(features: Tensor, average: Average) -> object:
+            compiled.append(features.shape[1])
+            return stage(features, average)
 
+        assert not dynamic  # else the second width would be taken for one of many
         return run
 
     monkeypatch.setattr(torch, "compile", compile_eagerly)
@@ -63,4 +64,22 @@ def test_what_is_compiled_is_what_is_trained(monkeypatch: pytest.MonkeyPatch) ->
         )
         batch = Batch(0, torch.rand(2, 3, 16, 16), None)
         assert module.training_step(batch, 0).requires_grad
-        assert len(compiled) == compile_network
+        assert compiled == ([2, 4, 8, 8, 4, 2] if compile_network else [])
+
+
+def test_a_level_rate_stays_where_it_rose_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = RestorationModule(
+        CCNet(2, 1),
+        unchanged,
+        names=lambda _: [],
+        steps=100,
+        warmup=10,
+        peak_rate=3e-4,
+        lowest_rate=3e-4,
+    )
+    rates = []
+    for step in range(100):
+        monkeypatch.setattr(RestorationModule, "global_step", step)
+        rates.append(module.rate)
+    assert rates[:10] == pytest.approx([3e-5 * (step + 1) for step in range(10)])
+    assert rates[10:] == pytest.approx([3e-4] * 90)

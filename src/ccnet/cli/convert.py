@@ -59,6 +59,9 @@ def convert(
             "--measure", help="Measure what one core takes for a megapixel, and note it, too."
         ),
     ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Write them in float16, in half the bytes.")
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the file if it is there.")
     ] = False,
@@ -78,15 +81,15 @@ def convert(
     if output.suffix.lower() not in SUFFIXES:
         raise UsageError(f"{output} should end in one of {', '.join(SUFFIXES)}.")
     notes = _notes(task, licence, description, data, psnr)
-    if output.suffix.lower() != ".safetensors" and (notes or measure):
-        raise UsageError(f"{output} can hold no notes; only a .safetensors can.")
+    if output.suffix.lower() != ".safetensors" and (notes or measure or half):
+        raise UsageError(f"{output} can hold neither notes nor float16; only a .safetensors can.")
     source = find_weights(model)
     network = read_network(source)
     if output.suffix.lower() == ".safetensors":
         metadata = read_metadata(source) | notes
         if measure:
             metadata |= _measured(network)
-        save_model(network, output, metadata, overwrite=overwrite)
+        save_model(network, output, metadata, half=half, overwrite=overwrite)
     else:
         save_checkpoint(network, output, overwrite=overwrite)
     typer.echo(os.fsencode(output))

@@ -36,6 +36,9 @@ def export(
             "--model takes such an ONNX file.",
         ),
     ] = False,
+    half: Annotated[
+        bool, typer.Option("--half", help="Hold the weights in float16, in half the bytes.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Export a model: ccnet export dehaze --format onnx -o dehaze.onnx.
@@ -58,6 +61,7 @@ def export(
         output,
         format.value,
         averages=averages,
+        half=half,
         metadata=metadata,
         overwrite=overwrite,
     )

@@ -73,6 +73,13 @@ def restore(
             "instead of the task's own."
         ),
     ] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="small or large, which of a task's models: the large ones restore better and take "
+            "five times as long. The task's default when left out."
+        ),
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -202,6 +209,7 @@ def restore(
         tile=tile,
         strength=strength,
         ensemble=ensemble,
+        size=size,
         format=format,
         quality=quality,
         codec=codec,

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from enum import Enum
 from typing import Annotated
 
 import typer
 
 from ccnet.errors import UsageError
+
+
+class Size(str, Enum):
+    """Which of a task's models."""
+
+    small = "small"
+    large = "large"
 
 
 def serve(
@@ -41,6 +49,14 @@ def serve(
             "tiles.",
         ),
     ] = "auto",
+    size: Annotated[
+        Size,
+        typer.Option(
+            envvar="CCNET_SIZE",
+            help="Which of a task's models restores where a request names none; the large ones "
+            "restore better and take five times as long.",
+        ),
+    ] = Size.small,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -119,6 +135,7 @@ def serve(
         engine=engine,
         precision=precision,
         tile=tile,
+        size=size.value,
         models=tuple(model or []),
         max_megabytes=max_megabytes,
         max_held_megabytes=max_held_megabytes,

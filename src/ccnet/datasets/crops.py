@@ -13,18 +13,27 @@ class CropBatches:
     """Random crops of photographs in memory for `steps` steps; a step's hang on the seed alone.
 
     Yields this process's parts, float32 (size, 3, crop, crop) in [0, 1] on the photographs'
-    device. `state_dict` holds the position, which Lightning keeps in its checkpoints, so that a
-    resumed run goes on with the batch it would have seen.
+    device, of windows that are at least `reduction` times as large. `state_dict` holds the
+    position, which Lightning keeps in its checkpoints, so that a resumed run goes on with the batch
+    it would have seen.
     """
 
     def __init__(
-        self, photographs: Photographs, *, steps: int, share: Share, crop: int, seed: int
+        self,
+        photographs: Photographs,
+        *,
+        steps: int,
+        share: Share,
+        crop: int,
+        seed: int,
+        reduction: float = 1.0,
     ) -> None:
         self.photographs = photographs
         self.steps = steps
         self.share = share
         self.crop = crop
         self.seed = seed
+        self.reduction = reduction
         self._position = 0
 
     def __len__(self) -> int:
@@ -46,7 +55,8 @@ class CropBatches:
     def _windows(self, step: int) -> list[Window]:
         # Drawn on the host, so that it never waits for another device.
         generator = seeded_generator(self.seed, stream=SAMPLING, index=step)
-        return self.photographs.random_windows(self.share.batch, self.crop, generator)
+        smallest = round(self.crop * self.reduction)
+        return self.photographs.random_windows(self.share.batch, smallest, generator)
 
     def state_dict(self) -> dict[str, int]:
         """The number of batches given out."""

@@ -129,6 +129,7 @@ class Photographs:
 
         Raises `PictureError` that names all of those that cannot be decoded.
         """
+
         def read(path: Path) -> Tensor | None:
             try:
                 return read_photograph(path, long_side)
@@ -140,7 +141,9 @@ class Photographs:
             pictures = list(threads.map(read, paths))
         decoded = [picture.to(device) for picture in pictures if picture is not None]
         if len(decoded) < len(paths):
-            broken = [path.name for path, picture in zip(paths, pictures, strict=True) if picture is None]
+            broken = [
+                path.name for path, picture in zip(paths, pictures, strict=True) if picture is None
+            ]
             raise PictureError(
                 f"{paths[0].parent} holds pictures that cannot be decoded; remove or replace "
                 f"{', '.join(broken)}."
@@ -150,22 +153,22 @@ class Photographs:
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def random_windows(self, count: int, crop: int, generator: torch.Generator) -> list[Window]:
+    def random_windows(self, count: int, smallest: int, generator: torch.Generator) -> list[Window]:
         """Draw `count` windows, each of a photograph drawn uniformly.
 
-        A window's side is log-uniform between `crop` and the whole short side (that is all of it
-        in a photograph smaller than `crop`), and half of the windows are mirrored.
+        A window's side is log-uniform between `smallest` pixels and the whole short side (that is
+        all of it in a photograph smaller than that), and half of the windows are mirrored.
         """
         draws = torch.rand(count, 5, generator=generator).tolist()
-        return [self._window(crop, *draw) for draw in draws]
+        return [self._window(smallest, *draw) for draw in draws]
 
     def _window(
-        self, crop: int, which: float, scale: float, down: float, right: float, mirror: float
+        self, smallest: int, which: float, scale: float, down: float, right: float, mirror: float
     ) -> Window:
         picture = int(which * len(self.pictures))
         height, width = self.pictures[picture].shape[1:]
         short = min(height, width)
-        smallest = min(crop, short)
+        smallest = min(smallest, short)
         side = round(smallest * math.exp(scale * math.log(short / smallest)))
         top = int(down * (height - side + 1))
         left = int(right * (width - side + 1))

@@ -22,6 +22,9 @@ Run = Callable[[Inputs], list[Floats]]
 TOLERANCE = 1e-4
 """The largest difference, where colours are from 0 to 1: a fortieth of a level of 255."""
 
+HALF_TOLERANCE = 1e-3
+"""The same where weights are held in float16: a quarter of a level."""
+
 AVERAGES_TOLERANCE = 1e-3
 """That of averages, in proportion to the largest: their rounding is enlarged in small pictures."""
 
@@ -36,20 +39,23 @@ which the instance norm enlarges.
 """
 
 
-def check_export(network: CCNet, run: Run, name: str, *, averages: bool) -> float:
+def check_export(
+    network: CCNet, run: Run, name: str, tolerance: float = TOLERANCE, *, averages: bool
+) -> float:
     """Compare an exported network with the one it came from, on noise and on a made picture.
 
     Args:
         network: The network, in eval mode.
         run: Runs what was exported, in float32.
         name: What to call it in an error.
+        tolerance: The largest difference that will do; averages have ten times as much.
         averages: Whether it has them as input and output.
 
     Returns:
         The largest difference in what is restored, of numbers above 1 in proportion.
 
     Raises:
-        ExportError: That is more than `TOLERANCE`, or averages are farther off than theirs.
+        ExportError: That is more than `tolerance`, or averages are farther off than theirs.
     """
     worst = 0.0
     pins = _averages(network, _scenery((1, 128, 160))) if averages else None
@@ -58,10 +64,10 @@ def check_export(network: CCNet, run: Run, name: str, *, averages: bool) -> floa
             given = run(inputs)
             worst = max(worst, _difference(given[0], expected[0]))
             largest = max(map(_difference, given[1:], expected[1:]), default=0)
-            if worst > TOLERANCE or largest > AVERAGES_TOLERANCE:
+            if worst > tolerance or largest > 10 * tolerance:
                 raise ExportError(
                     f"{name} differs from the network by {worst:.1e}, and by {largest:.1e} in "
-                    f"averages, where {TOLERANCE:.0e} and {AVERAGES_TOLERANCE:.0e} would do; "
+                    f"averages, where {tolerance:.0e} and {10 * tolerance:.0e} would do; "
                     "it was not written."
                 )
     return worst

@@ -11,7 +11,15 @@ from pathlib import Path
 from onnx import ModelProto
 
 from ccnet.errors import ExportError, UsageError
-from ccnet.export.check import Floats, Inputs, Run, check_export, check_shallow
+from ccnet.export.check import (
+    HALF_TOLERANCE,
+    TOLERANCE,
+    Floats,
+    Inputs,
+    Run,
+    check_export,
+    check_shallow,
+)
 from ccnet.export.network import build_model
 from ccnet.network import CCNet
 from ccnet.placing import place_file, taken
@@ -27,6 +35,7 @@ def export_model(
     format: str,  # noqa: A002
     *,
     averages: bool = False,
+    half: bool = False,
     metadata: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> float:
@@ -38,11 +47,13 @@ def export_model(
         format: One of `FORMATS`.
         averages: Whether the whole-picture averages are an input and an output; an ONNX file that
             has them is one that `ccnet restore --model` takes.
+        half: Whether to hold the weights in float16, in half the bytes.
         metadata: Text to carry in the file.
         overwrite: Whether to replace files that are there.
 
     Returns:
-        The largest difference from the network in what was compared; at most `check.TOLERANCE`.
+        The largest difference from the network in what was compared; at most `check.TOLERANCE`,
+        or `check.HALF_TOLERANCE`.
 
     Raises:
         UsageError: There is no such format, or the path does not end as it should.
@@ -60,17 +71,19 @@ def export_model(
 
     network = network.eval()
     metadata = metadata or {}
-    onnx = build_model(network, averages=averages, metadata=metadata).SerializeToString()
+    model = build_model(network, averages=averages, half=half, metadata=metadata)
+    onnx = model.SerializeToString()
+    tolerance = HALF_TOLERANCE if half else TOLERANCE
     if averages:
         check_shallow(network, run_onnx(shallow_part(onnx)), path.name)
     if format == "onnx":
         onnx = seal(onnx) if averages else onnx
-        worst = check_export(network, run_onnx(onnx), path.name, averages=averages)
+        worst = check_export(network, run_onnx(onnx), path.name, tolerance, averages=averages)
         place_file(onnx, path, error=ExportError, overwrite=overwrite)
         return worst
     xml, constants = to_openvino(onnx, metadata)
     run = run_openvino(xml, constants)
-    worst = check_export(network, run, path.name, averages=averages)
+    worst = check_export(network, run, path.name, tolerance, averages=averages)
     place_file(constants, weights, error=ExportError, overwrite=overwrite)
     try:
         place_file(xml, path, error=ExportError, overwrite=overwrite)

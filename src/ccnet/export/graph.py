@@ -20,9 +20,14 @@ Sides = Sequence[int | str]
 
 
 class Graph:
-    """Collects nodes; each method adds some, and gives the name of what they compute."""
+    """Collects nodes; each method adds some, and gives the name of what they compute.
 
-    def __init__(self) -> None:
+    With `half` it holds parameters in float16, in half the bytes; engines compute with them in
+    float32 or what else they are told, for the cast is done once, when they load the model.
+    """
+
+    def __init__(self, *, half: bool = False) -> None:
+        self._half = half
         self._nodes: list[NodeProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], TensorProto] = {}
         self._inputs: list[ValueInfoProto] = []
@@ -63,7 +68,10 @@ class Graph:
 
     def weights(self, tensor: Tensor) -> str:
         """Hold a parameter."""
-        return self.constant(tensor.detach().float().cpu().numpy())
+        values = tensor.detach().float().cpu().numpy()
+        if not self._half:
+            return self.constant(values)
+        return self.add("Cast", self.constant(values.astype(np.float16)), to=TensorProto.FLOAT)
 
     def convolve(self, features: str, layer: nn.Conv2d | nn.ConvTranspose2d) -> str:
         """Add a convolution as torch has it, with zeros outside."""

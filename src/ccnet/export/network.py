@@ -33,9 +33,14 @@ SHALLOW = 4
 _BATCH = ("batch", 3, "height", "width")
 
 
-def build_model(network: CCNet, *, averages: bool, metadata: Mapping[str, str]) -> ModelProto:
-    """Build the ONNX model of a network, with the inputs and outputs that docs/export.md tells."""
-    graph = Graph()
+def build_model(
+    network: CCNet, *, averages: bool, half: bool, metadata: Mapping[str, str]
+) -> ModelProto:
+    """Build the ONNX model of a network, with the inputs and outputs that docs/export.md tells.
+
+    With `half` it holds its weights in float16.
+    """
+    graph = Graph(half=half)
     form = for_inference(network, fold=True)
     pictures = graph.input("pictures", _BATCH)
     if not averages:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ccnet.errors import PictureError, WeightsError
+from ccnet.errors import PictureError, UsageError
 from ccnet.placing import place_file, taken
 from ccnet.recognition import CLEAR, TASKS
 from ccnet.restoration import pillow
@@ -41,8 +41,9 @@ class AutoRestorer:
     """Recognises what is wrong with each picture and restores it with that task's default model.
 
     A clear picture comes back as it is. Models are loaded when a picture first needs them, and
-    threads may share one restorer. The arguments and what they raise are those of `Restorer`;
-    every call raises `WeightsError` where no model ships for what a picture is taken for.
+    threads may share one restorer. `size` is "small" or "large" for each task's model of that size.
+    The other arguments and what they raise are those of `Restorer`;
+    every call raises `WeightsError` where a model's file is broken.
     """
 
     def __init__(
@@ -54,10 +55,12 @@ class AutoRestorer:
         tile: str | int = "auto",
         strength: float = 1.0,
         ensemble: bool = False,
+        size: str | None = None,
     ) -> None:
         self.tile = checked_tile(tile)
         self.strength = checked_strength(strength)
         self.ensemble = ensemble
+        self.size = checked_size(size)
 
         choose_engine(engine, device, precision)  # checked now, for models are loaded later
         self._arguments = (engine, device, precision)
@@ -80,9 +83,9 @@ class AutoRestorer:
             picture = read_array(picture)
         if isinstance(picture, np.ndarray):
             check_array(picture)
-            outcome = _recognise_arrays([picture])
+            outcome = _recognise_arrays([picture], self.size)
         elif pillow.is_image(picture):
-            outcome = recognise_picture(pillow.to_picture(picture))
+            outcome = recognise_picture(pillow.to_picture(picture), self.size)
         else:
             raise no_picture(picture)
         if outcome.model is None:
@@ -93,7 +96,7 @@ class AutoRestorer:
         self, picture: Picture, *, progress: Progress | None = None
     ) -> tuple[Picture, Outcome]:
         """Restore a decoded file, in its own colours and with everything else kept."""
-        outcome = recognise_picture(picture)
+        outcome = recognise_picture(picture, self.size)
         if outcome.model is None:
             return picture, outcome
         restorer = self._restorer(outcome.model)
@@ -137,7 +140,7 @@ class AutoRestorer:
 
         What is thought likely of each is averaged. Gives what restores them, None if nothing must.
         """
-        outcome = _recognise_arrays(arrays)
+        outcome = _recognise_arrays(arrays, self.size)
         return None if outcome.model is None else self._restorer(outcome.model), outcome
 
     def _restorer(self, model: str) -> Restorer:
@@ -156,18 +159,18 @@ class AutoRestorer:
             return self._restorers[model]
 
 
-def recognise_picture(picture: Picture) -> Outcome:
-    """Recognise what is wrong with a decoded file, and name that task's default model.
+def recognise_picture(picture: Picture, size: str | None = None) -> Outcome:
+    """Recognise what is wrong with a decoded file, and name that task's model.
 
     Raises `WeightsError` where no model ships for it.
     """
     from ccnet.recognition.recogniser import shipped_recogniser
     from ccnet.recognition.views import views_of_picture
 
-    return _outcome_of(shipped_recogniser().recognise(views_of_picture(picture)))
+    return _outcome_of(shipped_recogniser().recognise(views_of_picture(picture)), size)
 
 
-def _recognise_arrays(arrays: Iterable[NDArray[Any]]) -> Outcome:
+def _recognise_arrays(arrays: Iterable[NDArray[Any]], size: str | None) -> Outcome:
     from ccnet.recognition.recogniser import shipped_recogniser
     from ccnet.recognition.views import views_of
 
@@ -177,25 +180,26 @@ def _recognise_arrays(arrays: Iterable[NDArray[Any]]) -> Outcome:
         cut = partial(_rgb_cut, array)
         found.append(recogniser.probabilities(views_of(cut, *array.shape[:2])))
     likely = {kind: fmean(each[kind] for each in found) for kind in found[0]}
-    return _outcome_of(recogniser.decide(likely))
+    return _outcome_of(recogniser.decide(likely), size)
 
 
 def _rgb_cut(array: NDArray[Any], rows: slice, columns: slice) -> NDArray[np.float32]:
     return rgb_of(array[rows, columns])
 
 
-def _outcome_of(kind: str) -> Outcome:
-    from ccnet.weights.registry import DEFAULTS
+def checked_size(size: str | None) -> str | None:
+    """Give a size back; raises `UsageError` for one that no models have."""
+    from ccnet.weights.registry import SIZES
 
-    if kind == CLEAR:
-        return Outcome(kind, None)
-    model = DEFAULTS.get(TASKS[kind])
-    if model is None:
-        raise WeightsError(
-            f"The picture was taken for one with {kind}, for which no model ships; name a task or "
-            "a model to restore it with."
-        )
-    return Outcome(kind, model)
+    if size not in (None, *SIZES):
+        raise UsageError(f"size={size} is none of {', '.join(SIZES)}.")
+    return size
+
+
+def _outcome_of(kind: str, size: str | None) -> Outcome:
+    from ccnet.weights.registry import model_of
+
+    return Outcome(kind, None if kind == CLEAR else model_of(TASKS[kind], size))
 
 
 def make_restorer(
@@ -207,11 +211,20 @@ def make_restorer(
     tile: str | int,
     strength: float,
     ensemble: bool,
+    size: str | None = None,
 ) -> Restorer | AutoRestorer:
     """Make what restores with a model, or, for None, with the one that each picture needs.
 
-    The arguments and what they raise are those of `Restorer`.
+    The arguments and what they raise are those of `AutoRestorer`; `UsageError`, too, where a
+    `size` is given for a model that is no task.
     """
+    from ccnet.weights.registry import DEFAULTS, model_of
+
+    checked_size(size)
+    if size is not None and model is not None:
+        if model not in DEFAULTS:
+            raise UsageError(f"size={size} is for a task's models; leave it out with {model}.")
+        model = model_of(str(model), size)
     if model is None:
         return AutoRestorer(
             engine=engine,
@@ -220,6 +233,7 @@ def make_restorer(
             tile=tile,
             strength=strength,
             ensemble=ensemble,
+            size=size,
         )
     return Restorer(
         model,

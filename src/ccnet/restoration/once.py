@@ -26,6 +26,7 @@ def restore(
     tile: str | int = "auto",
     strength: float = 1.0,
     ensemble: bool = False,
+    size: str | None = None,
 ) -> NDArray[Any] | Image:
     """Restore one picture, as `Restorer` does; the three models used last stay loaded.
 
@@ -40,6 +41,7 @@ def restore(
         tile: The size of tiles.
         strength: How much of the restoration to take, from 0 to 1.
         ensemble: Whether to restore the mirror image, too, and take the mean.
+        size: "small" or "large", which of a task's models; its default when left out.
 
     Returns:
         The same kind, height, width and depth; an array for a path.
@@ -53,5 +55,6 @@ def restore(
         tile=tile,
         strength=strength,
         ensemble=ensemble,
+        size=size,
     )
     return restorer(picture)

@@ -24,12 +24,13 @@ class Request:
 
     Attributes:
         model: A task, a model's name or a file; None recognises what is wrong with each file.
-        engine: As for `Restorer`, like all down to `ensemble`.
+        engine: As for `Restorer`, like all down to `size`.
         device: Where.
         precision: What in.
         tile: The size of tiles.
         strength: How much of the restoration to take.
         ensemble: Whether to take the mean with the mirror image's.
+        size: Which of a task's models.
         format: Of pictures, as for `Restorer.restore_file`.
         quality: Of pictures.
         codec: Of videos, as for `restore_video`.
@@ -46,6 +47,7 @@ class Request:
     tile: str = "auto"
     strength: float = 1.0
     ensemble: bool = False
+    size: str | None = None
     format: str | None = None
     quality: int | None = None
     codec: str | None = None
@@ -66,6 +68,7 @@ class Request:
             tile=self.tile,
             strength=self.strength,
             ensemble=self.ensemble,
+            size=self.size,
         )
 
     def identities(self) -> tuple[Identity, Identity]:
@@ -76,7 +79,7 @@ class Request:
         """
         both: Identity = {
             "model": self.model or "auto",
-            "weights": _checksum(self.model),
+            "weights": _checksum(self.model, self.size),
             "precision": self.precision,
             "strength": self.strength,
             "ensemble": self.ensemble,
@@ -96,14 +99,16 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _checksum(model: str | None) -> str:
+def _checksum(model: str | None, size: str | None) -> str:
     """Give the SHA-256 of a model's file, or of all that recognising may lead to together."""
     from ccnet.recognition.recogniser import WEIGHTS
-    from ccnet.weights.registry import DEFAULTS, find_weights
+    from ccnet.weights.registry import DEFAULTS, find_weights, model_of
 
+    if model in DEFAULTS:
+        model = model_of(model, size)
     if model is not None:
         return _file_checksum(find_weights(model))
-    files = [WEIGHTS, *(find_weights(each) for each in DEFAULTS.values())]
+    files = [WEIGHTS, *(find_weights(model_of(task, size)) for task in DEFAULTS)]
     return hashlib.sha256("".join(map(_file_checksum, files)).encode()).hexdigest()
 
 

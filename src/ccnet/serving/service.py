@@ -25,7 +25,7 @@ from ccnet.serving.refusals import Refusal
 from ccnet.serving.settings import Settings
 from ccnet.weights import Model, list_models
 from ccnet.weights.model import read_model
-from ccnet.weights.registry import DEFAULTS, ONNX, find_weights
+from ccnet.weights.registry import DEFAULTS, ONNX, find_weights, model_of
 
 _log = logging.getLogger("ccnet.serving")
 
@@ -72,7 +72,7 @@ class RestorationService:
         self._metrics = metrics
         devices = [self._restorers(device) for device in settings.devices]
         for restorers in devices:
-            _log.info("Restoring with %s.", restorers[DEFAULTS["dehaze"]].engine)
+            _log.info("Restoring with %s.", restorers[model_of("dehaze", settings.size)].engine)
         self._devices = Devices(devices)
         shipped_recogniser()  # now, so that a broken one is told at the start
         threads = max(settings.max_decodes, len(settings.devices))
@@ -127,7 +127,7 @@ class RestorationService:
         kind = None
         if model is None:
             with _timed(seconds, "recognise"):
-                kind, model = recognise_picture(before)
+                kind, model = recognise_picture(before, self.settings.size)
         after = before
         if model is not None:
             asked = time.monotonic()
@@ -146,7 +146,9 @@ class RestorationService:
         if options.model is not None and options.model not in self.offers:
             known = ", ".join(self.offers)
             raise Refusal("invalid_option", f"model must be one of {known}.")
-        return options.model or DEFAULTS.get(options.task)
+        if options.model is None and options.task in DEFAULTS:
+            return model_of(options.task, self.settings.size)
+        return options.model
 
 
 def _offered(sources: tuple[str, ...]) -> dict[str, Offer]:

@@ -75,6 +75,7 @@ class CleanPictures:
             share=share,
             crop=recipe.crop + 2 * self.margin,
             seed=recipe.seed,
+            reduction=recipe.reduction,
         )
 
     def validation_pairs(self, recipe: Recipe) -> ValidationPairs:

@@ -142,7 +142,9 @@ class RestorationModule(lightning.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         degraded, clean = self._pair(batch)
-        outputs = self.network.forward_pyramid(degraded.contiguous(memory_format=torch.channels_last))
+        outputs = self.network.forward_pyramid(
+            degraded.contiguous(memory_format=torch.channels_last)
+        )
         loss = restoration_loss(outputs, clean)
         self._watch(Loss(*(part.detach() for part in loss)), self.global_step)
         return loss.total

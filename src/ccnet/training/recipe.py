@@ -60,6 +60,9 @@ class Recipe:
     on; `ccnet:quickstart` is the one in the package. Either this or `dataset`."""
     long_side: int = 704
     """Photographs are reduced to this many pixels when read."""
+    reduction: float = 1.0
+    """Crops are reduced by this at least, where photographs are large enough: most are a little
+    soft, and softness in the targets is taken for what should stay."""
     dataset: str | None = None
     """Layout of pairs on disk, as `ccnet data list` names them."""
     path: Path | None = None
@@ -123,6 +126,7 @@ class Recipe:
         for key in ("average_decay", "held_out"):
             part = getattr(self, key)
             _check(key, part, 0 <= part < 1, "from 0 to below 1")
+        _check("reduction", self.reduction, 1 <= self.reduction < math.inf, "1 or more")
         _check("seed", self.seed, self.seed < 2**32, "below 4294967296")
         _check_one_of(self, "steps", "epochs", "how long to train")
         _check_one_of(self, "photos", "dataset", "what to train on")

@@ -60,6 +60,7 @@ def restore_video(
     tile: str | int = "auto",
     strength: float = 1.0,
     ensemble: bool = False,
+    size: str | None = None,
     codec: str | None = None,
     crf: int | None = None,
     compare: bool = False,
@@ -74,13 +75,14 @@ def restore_video(
             or .webm.
         task: What to take away: "dehaze", "deblur" or "desnow"; "auto" recognises it on some frames
             and copies a clear video as it is.
-        model: As for `ccnet.restore`, like all down to `ensemble`.
+        model: As for `ccnet.restore`, like all down to `size`.
         engine: What runs the model.
         device: Where to compute.
         precision: What in.
         tile: The size of tiles.
         strength: How much of the restoration to take, from 0 to 1.
         ensemble: Whether to take the mean with the mirror image's.
+        size: Which of a task's models.
         codec: "h264", "hevc", "vp9" or "av1"; by default the source's, where it can be written.
         crf: The encoder's constant quality: lower is better and larger.
         compare: Whether to write the source's left half beside the result's right half.
@@ -104,6 +106,7 @@ def restore_video(
         tile=tile,
         strength=strength,
         ensemble=ensemble,
+        size=size,
     )
     return restore_clip(
         restorer,

@@ -125,9 +125,10 @@ def save_model(
     path: str | os.PathLike[str],
     metadata: Mapping[str, str],
     *,
+    half: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Write a network's weights (float32) and `metadata` as a .safetensors file.
+    """Write a network's weights (float32, or float16 if `half`) and `metadata` as a .safetensors.
 
     For a model to ship, `metadata` has name, task, licence and description; width, modules and
     the format's version are added. Raises `WeightsError` where `path` is there and not to be
@@ -140,7 +141,9 @@ def save_model(
         "modules": str(network.modules_per_stage),
     }
     place_file(
-        safetensors.torch.save(_state(network), {**metadata, **facts}),
+        safetensors.torch.save(
+            _state(network, torch.float16 if half else torch.float32), {**metadata, **facts}
+        ),
         path,
         error=WeightsError,
         overwrite=overwrite,
@@ -159,8 +162,8 @@ def save_checkpoint(
     place_file(buffer.getvalue(), path, error=WeightsError, overwrite=overwrite)
 
 
-def _state(network: CCNet) -> dict[str, Tensor]:
+def _state(network: CCNet, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
     return {
-        name: tensor.detach().to("cpu", torch.float32, memory_format=torch.contiguous_format)
+        name: tensor.detach().to("cpu", dtype, memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()
     }

@@ -24,6 +24,9 @@ MODELS = Path(__file__).parent / "models"
 DEFAULTS = {"dehaze": "dehaze-small", "deblur": "deblur-small", "desnow": "desnow-small"}
 """The model that a task means."""
 
+SIZES = ("small", "large")
+"""What each task's models are called by."""
+
 SUFFIXES = (".safetensors", ".pkl", ".pth", ".pt")
 """What files of weights are called."""
 
@@ -50,6 +53,11 @@ def find_model(name: str) -> Model:
         f"No model or task is called {name!r}{hint}; there are {', '.join(known)}, or name a file "
         f"of weights ({', '.join(SUFFIXES)}, or hf:OWNER/REPOSITORY/FILE.safetensors)."
     )
+
+
+def model_of(task: str, size: str | None = None) -> str:
+    """Name a task's model of one of `SIZES`, or its default model."""
+    return DEFAULTS[task] if size is None else f"{task}-{size}"
 
 
 def read_card(model: Model) -> str:

@@ -166,7 +166,7 @@ def broken_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with torch.no_grad():
         network.head_full.weight.fill_(torch.nan)
     path = tmp_path_factory.mktemp("broken") / "broken.onnx"
-    model = build_model(network, averages=True, metadata={})
+    model = build_model(network, averages=True, half=False, metadata={})
     path.write_bytes(seal(model.SerializeToString()))
     return path
 
