@@ -10,9 +10,6 @@ from ccnet.degradation.randomness import happens, uniform
 LAMPS = 8
 """Lamps in a night picture at most."""
 
-HIGHEST_BLACK = 0.12
-"""What is brighter than this may be a sky, and not the black of a picture."""
-
 
 def vary_light(clean: Tensor, generator: torch.Generator) -> Tensor:
     """Change the tone curve and white balance of 70% of `clean` (N, 3, H, W) in [0, 1].
@@ -24,22 +21,6 @@ def vary_light(clean: Tensor, generator: torch.Generator) -> Tensor:
     power = 2 ** (varied * uniform(-0.5, 1.2, (len(clean), 1, 1, 1), clean, generator))
     gain = 1 + varied * uniform(-0.08, 0.08, (len(clean), 3, 1, 1), clean, generator)
     return (clean**power * gain).clamp(0, 1)
-
-
-def deepen_black(clean: Tensor, generator: torch.Generator) -> Tensor:
-    """Take a share of their black level from 70% of `clean` (N, 3, H, W) in [0, 1].
-
-    In a clear scene something is black in one channel at least (He et al., "Single Image Haze
-    Removal Using Dark Channel Prior", CVPR 2009), but half of all photographs have a veil of their
-    own, from air, lens or taste. A restorer that sees these as the goal leaves such a veil
-    everywhere. The level is that of the darkest hundredth, up to `HIGHEST_BLACK`. To the same shape
-    and range.
-    """
-    darkest = clean.amin(1).flatten(1)
-    rank = max(1, darkest.shape[1] // 100)
-    black = darkest.kthvalue(rank, 1).values.view(-1, 1, 1, 1).clamp(max=HIGHEST_BLACK)
-    taken = happens(0.7, clean, generator) * uniform(0.5, 1, black.shape, clean, generator) * black
-    return ((clean - taken) / (1 - taken)).clamp(0, 1)
 
 
 def make_night(clean: Tensor, generator: torch.Generator) -> Tensor:

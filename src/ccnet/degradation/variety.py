@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ccnet.degradation.light import deepen_black, make_night, vary_light
+from ccnet.degradation.light import make_night, vary_light
 from ccnet.degradation.randomness import happens, uniform
 
 Degradation = Callable[[Tensor, torch.Generator], Tensor]
@@ -29,11 +29,10 @@ def vary_and_degrade(
 ) -> tuple[Tensor, Tensor]:
     """Make training pairs (degraded, clean) of `photographs` (N, 3, H, W) in [0, 1].
 
-    The light is varied, black is made blacker, some become nights, 5% give way to drawings, and 6%
-    of the pairs lose their colour. Drawings, and half of what has no colour, are not degraded.
+    The light is varied, some become nights, 5% give way to drawings, and 6% of the pairs lose
+    their colour. Drawings, and half of what has no colour, are not degraded.
     """
-    clean = deepen_black(vary_light(photographs, generator), generator)
-    clean = make_night(clean, generator)
+    clean = make_night(vary_light(photographs, generator), generator)
     degraded = degrade(clean, generator)
     drawn = happens(0.05, clean, generator)
     gray = happens(0.06, clean, generator)

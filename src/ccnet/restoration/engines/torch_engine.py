@@ -46,13 +46,15 @@ class TorchEngine:
     """Runs a copy of a CCNet on one device; see `Engine`.
 
     `device` is auto, cpu, cuda, cuda:N or mps; `precision` auto, float32, bfloat16 or float16, the
-    last two by autocast; auto takes a GPU where there is one, and float32 (docs/engines.md tells
-    what the others cost and save). Raises UsageError for a device that is not there.
+    last two by autocast; auto takes a GPU where there is one, float16 on CUDA and else float32
+    (docs/engines.md tells what each costs and saves). Raises UsageError for a device that is not
+    there.
     """
 
     def __init__(self, network: CCNet, *, device: str = "auto", precision: str = "auto") -> None:
         self._device = torch.device(find_device(device))
-        precision = "float32" if precision == "auto" else precision
+        if precision == "auto":
+            precision = "float16" if self._device.type == "cuda" else "float32"
         self._dtype = PRECISIONS[precision]
         self.description = f"PyTorch in {precision} on {self._device}"
         constant, per_channel = _BYTES_PER_PIXEL[self._dtype]
