@@ -12,10 +12,12 @@ from PIL import Image
 from skimage import data
 
 import ccnet
-from ccnet.errors import PictureError, UsageError, WeightsError
+from ccnet.errors import PictureError, UsageError
 from ccnet.restoration import AutoRestorer, Restorer
-from ccnet.restoration.automatic import Outcome
+from ccnet.restoration import automatic as automatic_module
+from ccnet.restoration.automatic import Outcome, make_restorer
 from ccnet.weights import registry
+from ccnet.weights.registry import SIZES, find_model
 
 
 def clear_pixels() -> NDArray[np.uint8]:
@@ -108,13 +110,26 @@ def test_strength_applies() -> None:
     assert np.array_equal(np.asarray(AutoRestorer(strength=0)(hazy_pixels())), hazy_pixels())
 
 
-def test_a_kind_without_a_model_is_told(
-    automatic: AutoRestorer, hazy_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("size", SIZES)
+def test_models_are_of_the_size_that_is_asked_for(
+    size: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delitem(registry.DEFAULTS, "dehaze")
-    with pytest.raises(WeightsError, match="taken for one with haze"):
-        automatic.restore_file(hazy_file, tmp_path / "out.png")
-    assert not (tmp_path / "out.png").exists()
+    loaded = []
+    monkeypatch.setattr(automatic_module, "Restorer", lambda model, **_: loaded.append(model))
+    _, outcome = AutoRestorer(size=size).choose([np.asarray(hazy_pixels())])
+    assert outcome == Outcome("haze", f"dehaze-{size}")
+    arguments = {"engine": "auto", "device": "cpu", "precision": "auto", "tile": "auto"}
+    make_restorer("deblur", **arguments, strength=1.0, ensemble=False, size=size)
+    assert loaded == [f"dehaze-{size}", f"deblur-{size}"]
+    assert {find_model(name).name for name in loaded} == set(loaded)
+
+
+def test_a_size_is_of_a_task_s_models() -> None:
+    picture = np.zeros((4, 4, 3), np.uint8)
+    with pytest.raises(UsageError, match="size=huge is none of small, large"):
+        ccnet.restore(picture, size="huge")
+    with pytest.raises(UsageError, match="leave it out with dehaze-small"):
+        ccnet.restore(picture, model="dehaze-small", size="large")
 
 
 @pytest.mark.parametrize(

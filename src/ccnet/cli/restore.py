@@ -76,8 +76,8 @@ def restore(
     size: Annotated[
         str | None,
         typer.Option(
-            help="small or large, which of a task's models: the large ones restore better and take "
-            "five times as long. The task's default when left out."
+            help="Which of a task's models: small, which is meant when this is left out, or large, "
+            "which restores better, takes many times as long and needs torch."
         ),
     ] = None,
     engine: Annotated[

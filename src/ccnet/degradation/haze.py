@@ -38,22 +38,16 @@ def add_haze(
     generator = checked(clean, generator, strength)
     if strength == 0:
         return clean.clone()
-    # RESIDE and most of what is measured on has one gray airlight, and nothing after the haze.
-    varied = strength is not None
-    plain = clean.new_zeros(len(clean), 1, 1, 1) if varied else happens(0.4, clean, generator)
-    transmission = random_transmission(clean, generator, strength, plain)
-    airlight = random_airlight(clean, generator, plain)
-    hazy = apply_haze(raise_lamps(clean, transmission), transmission, airlight).clamp(0, 1)
-    return torch.where(plain > 0, hazy, random_camera(hazy, generator))
+    transmission = random_transmission(clean, generator, strength)
+    airlight = random_airlight(clean, generator)
+    hazy = apply_haze(raise_lamps(clean, transmission), transmission, airlight)
+    return random_camera(hazy.clamp(0, 1), generator)
 
 
 def random_transmission(
-    clean: Tensor, generator: torch.Generator, strength: float | None, plain: Tensor | float = 0.0
+    clean: Tensor, generator: torch.Generator, strength: float | None
 ) -> Tensor:
-    """Transmission t = exp(-beta * depth) of random made-up scenes: (N, 1, H, W) in (0, 1].
-
-    Without patches where `plain` (N, 1, 1, 1) is 1.
-    """
+    """Transmission t = exp(-beta * depth) of random made-up scenes: (N, 1, H, W) in (0, 1]."""
     one = (len(clean), 1, 1, 1)
     depth = make_depth(clean, generator)
     depth = depth ** (2 ** uniform(-1, 1, one, clean, generator))
@@ -61,8 +55,7 @@ def random_transmission(
     # in pairs of RESIDE the near twentieth has a sixth of the far twentieth's optical depth.
     nearest = 0.45 * uniform(0, 1, one, clean, generator) ** 1.5
     depth = nearest + (1 - nearest) * depth
-    patchy = happens(0.2, clean, generator) * (1 - plain)
-    patchiness = patchy * uniform(0.1, 0.6, one, clean, generator)
+    patchiness = happens(0.2, clean, generator) * uniform(0.1, 0.6, one, clean, generator)
     patches = smooth_field(clean, 2, generator) + 0.5 * smooth_field(clean, 5, generator)
     if strength is None:
         dense = uniform(0.12, 1, one, clean, generator)
@@ -72,15 +65,13 @@ def random_transmission(
     return torch.exp(-density * depth * torch.exp(patchiness * patches))
 
 
-def random_airlight(
-    clean: Tensor, generator: torch.Generator, plain: Tensor | float = 0.0
-) -> Tensor:
+def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
     """Airlight of random brightness, tint and evenness: (N, 3, H, W) in [0, 1].
 
     Mostly bright and nearly gray, as in daylight (RESIDE: 0.7 to 1); at times dim, warm as in dust
     and smog or blue as at dusk, brighter on the side of the sun, or of two colours, as between a
-    window and a lamp. Gray and even where `plain` (N, 1, 1, 1) is 1. Dark at night: bright haze
-    before scenes that dark would teach that what haze hides is black.
+    window and a lamp. Dark at night: bright haze before scenes that dark would teach that what haze
+    hides is black.
     """
     count = len(clean)
     one = (count, 1, 1, 1)
@@ -98,8 +89,7 @@ def random_airlight(
     field = smooth_field(clean, 1, generator)
     lights = happens(0.2, clean, generator) * uniform(-0.1, 0.1, (count, 3, 1, 1), clean, generator)
     colour = warmth * warm + (unevenness + lights) * field
-    varied = 1 - plain
-    return (brightness * (1 + varied * colour) + varied * tint).clamp(0, 1)
+    return (brightness * (1 + colour) + tint).clamp(0, 1)
 
 
 def how_much_night(clean: Tensor) -> Tensor:

@@ -160,10 +160,7 @@ class AutoRestorer:
 
 
 def recognise_picture(picture: Picture, size: str | None = None) -> Outcome:
-    """Recognise what is wrong with a decoded file, and name that task's model.
-
-    Raises `WeightsError` where no model ships for it.
-    """
+    """Recognise what is wrong with a decoded file, and name that task's model."""
     from ccnet.recognition.recogniser import shipped_recogniser
     from ccnet.recognition.views import views_of_picture
 

@@ -105,7 +105,6 @@ class Pipeline:
     ) -> None:
         self._request = request
         self._restorer = restorer
-        self._for_videos: Restorer | AutoRestorer | None = None
         self._deliver = deliver
         self._progress = progress
 
@@ -172,12 +171,6 @@ class Pipeline:
             read = read._replace(picture=None)
         return _Restored(read, replace(result, engine=self._restorer.engine), restored)
 
-    def _restorer_of_videos(self) -> Restorer | AutoRestorer:
-        if self._for_videos is None:
-            asked = self._request.of_videos()
-            self._for_videos = self._restorer if asked == self._request else asked.load()
-        return self._for_videos
-
     def _restore_video(self, task: Task, result: Result) -> Result:
         from ccnet.video import restore_clip
 
@@ -195,7 +188,7 @@ class Pipeline:
         written = temporary_beside(job.target, job.target.suffix)
         try:
             done = restore_clip(
-                self._restorer_of_videos(),
+                self._restorer,
                 job.source,
                 written,
                 codec=request.codec,
@@ -216,7 +209,7 @@ class Pipeline:
             missing=done.fault,
             megapixels=done.megapixels,
             notes=tuple(notes),
-            engine=self._restorer_of_videos().engine,
+            engine=self._restorer.engine,
         )
 
     def _write(self, restored: _Restored) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -30,7 +30,7 @@ class Request:
         tile: The size of tiles.
         strength: How much of the restoration to take.
         ensemble: Whether to take the mean with the mirror image's.
-        size: Which of a task's models; by default the task's own for pictures and small for videos.
+        size: Which of a task's models.
         format: Of pictures, as for `Restorer.restore_file`.
         quality: Of pictures.
         codec: Of videos, as for `restore_video`.
@@ -71,33 +71,23 @@ class Request:
             size=self.size,
         )
 
-    def of_videos(self) -> Request:
-        """What is asked for videos: of a task its small model, for frames are many."""
-        from ccnet.weights.registry import DEFAULTS
-
-        task = self.model is None or self.model in DEFAULTS
-        return replace(self, size="small") if task and self.size is None else self
-
     def identities(self) -> tuple[Identity, Identity]:
         """Give all that a result hangs on but its source, of a picture and of a video.
 
         Not how it is computed (engine, device, tile): that differs by rounding, and a run may go on
         on another machine. Raises `WeightsError` where the model's file cannot be read.
         """
-        videos = self.of_videos()
-        return (
-            {**self._identity(), "format": self.format, "quality": self.quality},
-            {**videos._identity(), "codec": self.codec, "crf": self.crf, "compare": self.compare},
-        )
-
-    def _identity(self) -> Identity:
-        return {
+        both: Identity = {
             "model": self.model or "auto",
             "weights": _checksum(self.model, self.size),
             "precision": self.precision,
             "strength": self.strength,
             "ensemble": self.ensemble,
         }
+        return (
+            {**both, "format": self.format, "quality": self.quality},
+            {**both, "codec": self.codec, "crf": self.crf, "compare": self.compare},
+        )
 
 
 def sha256_of(path: Path) -> str:

@@ -23,9 +23,9 @@ from ccnet.serving.options import Options
 from ccnet.serving.queue import Job, JobQueue
 from ccnet.serving.refusals import Refusal
 from ccnet.serving.settings import Settings
-from ccnet.weights import Model, list_models
+from ccnet.weights import Model
 from ccnet.weights.model import read_model
-from ccnet.weights.registry import DEFAULTS, ONNX, find_weights, model_of
+from ccnet.weights.registry import DEFAULTS, ONNX, find_model, find_weights, model_of
 
 _log = logging.getLogger("ccnet.serving")
 
@@ -68,7 +68,7 @@ class RestorationService:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self.settings = settings
-        self.offers = _offered(settings.models)
+        self.offers = _offered(settings.size, settings.models)
         self._metrics = metrics
         devices = [self._restorers(device) for device in settings.devices]
         for restorers in devices:
@@ -151,9 +151,9 @@ class RestorationService:
         return options.model
 
 
-def _offered(sources: tuple[str, ...]) -> dict[str, Offer]:
-    """List the models that ship, and by the stems of their files those that the operator names."""
-    models = (model for model in list_models() if isinstance(model.file, Path))
+def _offered(size: str, sources: tuple[str, ...]) -> dict[str, Offer]:
+    """List the tasks' models of a size, and by the stems of their files those that are named."""
+    models = (find_model(model_of(task, size)) for task in DEFAULTS)
     offers = {model.name: Offer(model.name, model) for model in models}
     for source in sources:
         if source.lower().endswith(ONNX):

@@ -82,8 +82,7 @@ def restore_video(
         tile: The size of tiles.
         strength: How much of the restoration to take, from 0 to 1.
         ensemble: Whether to take the mean with the mirror image's.
-        size: Which of a task's models: small where nothing is said, for a clip has thousands of
-            frames.
+        size: Which of a task's models.
         codec: "h264", "hevc", "vp9" or "av1"; by default the source's, where it can be written.
         crf: The encoder's constant quality: lower is better and larger.
         compare: Whether to write the source's left half beside the result's right half.
@@ -99,7 +98,6 @@ def restore_video(
         WeightsError: There is no such model, or its file is broken.
     """
     chosen = None if task == "auto" else task
-    size = size or ("small" if model is None else None)
     restorer = make_restorer(
         chosen if model is None else model,
         engine=engine,

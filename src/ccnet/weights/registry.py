@@ -25,7 +25,7 @@ DEFAULTS = {"dehaze": "dehaze-small", "deblur": "deblur-small", "desnow": "desno
 """The model that a task means."""
 
 SIZES = ("small", "large")
-"""What each task's models are called by."""
+"""Of each task's models: one of the published width, and one with a ninth of its work."""
 
 SUFFIXES = (".safetensors", ".pkl", ".pth", ".pt")
 """What files of weights are called."""
@@ -107,7 +107,7 @@ def find_onnx(name_or_path: str | os.PathLike[str]) -> Path:
             return path
     raise WeightsError(
         f"{name_or_path} comes without ONNX, which OpenVINO and ONNX Runtime need; restore with "
-        'PyTorch (pip install "ccnet-restore[torch]"), or with a model that ships.'
+        'PyTorch (pip install "ccnet-restore[torch]"), or with a small model that ships.'
     )
 
 
