@@ -2,9 +2,9 @@
 
     python benchmarks/figures.py PHOTOS [--pairs PAIRS]
 
-For all models in src/ccnet/weights/models: writes their ONNX files, measures them on the clear
-photographs of PHOTOS as `ccnet benchmark quality` does, and makes the README's pictures. PAIRS has
-what research gives to measure on, which is not in this repository: a folder for each of
+For all models in src/ccnet/weights/models: writes the ONNX files of the small ones, measures all on
+the clear photographs of PHOTOS as `ccnet benchmark quality` does, and makes the README's pictures.
+PAIRS has what research gives to measure on, which is not in this repository: a folder for each of
 `RESEARCH`, with pictures of the same names in `input` and `target`.
 
 Rows of tables are found by their first cell; one that is not there stops everything before
@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from statistics import fmean
 
@@ -28,7 +29,7 @@ from ccnet.evaluation.conditions import KINDS
 from ccnet.evaluation.measuring import Measurement, measure
 from ccnet.evaluation.quality import CLEAR, INPUT, PROTOCOL, Quality, measure_quality
 from ccnet.evaluation.quality_report import ALL, Summary, summarise, tables
-from ccnet.weights.registry import DEFAULTS, MODELS
+from ccnet.weights.registry import DEFAULTS, MODELS, SIZES, model_of
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -82,10 +83,12 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path)
     arguments = parser.parse_args()
 
-    for task, model in DEFAULTS.items():
+    for model in DEFAULTS.values():
         onnx = MODELS / f"{model}.onnx"
-        ccnet("export", task, "--format", "onnx", "--averages", "-o", onnx, "--overwrite")
-    write_quality(measure_quality(photographs_to_measure(arguments.photos)))
+        options = ("--format", "onnx", "--averages", "--half", "--overwrite")
+        ccnet("export", model, *options, "-o", onnx)
+    models = [model_of(task, size) for task in DEFAULTS for size in SIZES]
+    write_quality(measure_quality(photographs_to_measure(arguments.photos), models))
     if arguments.pairs:
         for name, research in RESEARCH.items():
             write_research(arguments.pairs / name, research)
@@ -99,8 +102,8 @@ def ccnet(*arguments: str | Path) -> None:
 
 def write_quality(quality: Quality) -> None:
     found = {(row.kind, row.level, row.candidate): row for row in summarise(quality.scores)}
-    for name, kind in KINDS.items():
-        model = DEFAULTS[kind.task]
+    for (name, kind), size in product(KINDS.items(), SIZES):
+        model = model_of(kind.task, size)
         before, after = found[name, ALL, INPUT], found[name, ALL, model]
         best = max((found[name, ALL, each] for each in kind.baselines), key=lambda row: row.psnr)
         clear = found[CLEAR, CLEAR, model]
@@ -130,10 +133,9 @@ def marks(row: Summary) -> str:
 
 
 def write_research(folder: Path, research: Research) -> None:
-    model = DEFAULTS[research.task]
-    candidates = open_candidates(
-        [model, research.baseline, "identity"], device="cpu", precision="auto", tile="off"
-    )
+    models = [model_of(research.task, size) for size in SIZES]
+    names = ["identity", research.baseline, *models]
+    candidates = open_candidates(names, device="cpu", precision="auto", tile="auto")
     pairs = find_pairs("folders", folder / "input", "test", targets=folder / "target")
     measured = measure(pairs, candidates, [PROTOCOL])
     if measured.left_out:
@@ -142,14 +144,15 @@ def write_research(folder: Path, research: Research) -> None:
     def rows(name: str) -> list[Measurement]:
         return [row for row in measured.rows if row.candidate == name]
 
-    names = ("identity", research.baseline, model)
     psnr = [f"{fmean(row.psnr for row in rows(name)):.2f}" for name in names]
     ssim = [f"{fmean(row.ssim or 0 for row in rows(name)):.3f}" for name in names]
-    worst = min(row.psnr - row.input_psnr for row in rows(model))
-    print(f"{folder.name}: the worst change is {worst:+.2f} dB")
     both = [" / ".join(each) for each in zip(psnr, ssim, strict=True)]
-    set_row(README, research.readme, psnr[0], f"{psnr[1]} ({WORDS[research.baseline]})", psnr[2])
-    set_row(MODELS / f"{model}.md", research.card, *both)
+    classical = f"{psnr[1]} ({WORDS[research.baseline]})"
+    set_row(README, research.readme, psnr[0], classical, *psnr[2:])
+    for model, restored in zip(models, both[2:], strict=True):
+        worst = min(row.psnr - row.input_psnr for row in rows(model))
+        print(f"{folder.name}: the worst change by {model} is {worst:+.2f} dB")
+        set_row(MODELS / f"{model}.md", research.card, *both[:2], restored)
 
 
 def set_row(path: Path, first: str, *cells: str) -> None:
