@@ -112,18 +112,18 @@ def test_averages_over_tiles_agree_with_torch(engines: dict[str, Engine], name: 
     picture = noise(530, 610) * np.linspace(0.2, 1, 610, dtype=np.float32)[:, None]
     wanted = engines["torch"].measure(picture, 512)
     measured = engines[name].measure(picture, 512)
-    np.testing.assert_allclose(measured, wanted, rtol=1e-3, atol=1e-4)
+    # The file's weights, folded, are in float16: 11 bits, and averages are up to 5.
+    np.testing.assert_allclose(measured, wanted, rtol=1e-3, atol=4e-3)
     tile = picture[None, :200, :130]
     expected = engines["torch"].restore(tile, wanted)
-    np.testing.assert_allclose(engines[name].restore(tile, wanted), expected, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(engines[name].restore(tile, wanted), expected, rtol=0, atol=5e-4)
     assert np.abs(engines[name].restore(tile) - expected).max() > 1e-3
 
 
-@pytest.mark.parametrize("path", sorted(MODELS.glob("*.safetensors")), ids=lambda path: path.stem)
-def test_what_ships_gives_the_same_from_both_its_files(path: Path) -> None:
+@pytest.mark.parametrize("onnx", sorted(MODELS.glob("*.onnx")), ids=lambda path: path.stem)
+def test_what_ships_gives_the_same_from_both_its_files(onnx: Path) -> None:
     picture = noise(1, 70, 150)
-    expected = by_network(load_network(path), picture)
-    onnx = path.with_suffix(".onnx")
+    expected = by_network(load_network(onnx.with_suffix(".safetensors")), picture)
     for engine in (OpenVinoEngine(onnx, precision="float32"), OnnxRuntimeEngine(onnx)):
         np.testing.assert_allclose(engine.restore(picture), expected, rtol=0, atol=1e-4)
 
