@@ -59,8 +59,8 @@ class RestorationModule(lightning.LightningModule):
         epoch_steps: Steps for which the learning rate stays the same.
         average_decay: Decay of the moving average; with 0 it is the network itself.
         lowest_rate: Where the learning rate ends.
-        compile_network: Whether to put the network's stages through `torch.compile`, one by one, for
-            those of the same width share what it makes.
+        compile_network: Whether to put the network's stages through `torch.compile`, one by one,
+            for those of the same width share what it makes.
         seed: Of the degradations.
         margin: Pixels around clean batches that are cut off once they are degraded.
     """
