@@ -351,7 +351,7 @@ class _Told:
             self._engine = self._engine or result.engine
             self._megapixels += 0 if report.fault else result.megapixels
         if self._json:
-            typer.echo(json.dumps(_fields(report)))
+            typer.echo(json.dumps(report.facts()))
         elif result is not None and report.fault is None:
             if result.outcome is not None:
                 self._line(_taken_for(source, result.outcome))
@@ -382,23 +382,6 @@ class _Told:
 
     def _line(self, text: str) -> None:
         write_line(one_line(text), self._bar, error=True)
-
-
-def _fields(report: Report) -> dict[str, object]:
-    result = report.result
-    outcome = result.outcome if result else None
-    written = result is not None and result.written is not None and report.fault is None
-    return {
-        "source": str(report.job.source),
-        "result": str(report.job.target) if written else None,
-        "status": report.status.value,
-        "error": report.fault,
-        "missing": report.missing,
-        "kind": outcome and outcome.kind,
-        "model": outcome and outcome.model,
-        "megapixels": round(result.megapixels, 6) if result else None,
-        "seconds": round(result.seconds, 3) if result else None,
-    }
 
 
 def _taken_for(source: str, outcome: Outcome) -> str:

@@ -47,6 +47,23 @@ class Report(NamedTuple):
     fault: str | None = None
     missing: str | None = None
 
+    def facts(self) -> dict[str, object]:
+        """Tell the same in words and numbers, as `ccnet restore --json` prints it."""
+        result = self.result
+        outcome = result.outcome if result else None
+        written = result is not None and result.written is not None and self.fault is None
+        return {
+            "source": str(self.job.source),
+            "result": str(self.job.target) if written else None,
+            "status": self.status.value,
+            "error": self.fault,
+            "missing": self.missing,
+            "kind": outcome and outcome.kind,
+            "model": outcome and outcome.model,
+            "megapixels": round(result.megapixels, 6) if result else None,
+            "seconds": round(result.seconds, 3) if result else None,
+        }
+
 
 def run_jobs(
     jobs: Sequence[Job],
