@@ -25,8 +25,9 @@ TOLERANCE = 1e-4
 HALF_TOLERANCE = 1e-3
 """The same where weights are held in float16: a quarter of a level."""
 
-AVERAGES_TOLERANCE = 1e-3
-"""That of averages, in proportion to the largest: their rounding is enlarged in small pictures."""
+OF_AVERAGES = 10
+"""How many times as much averages may have, in proportion to the largest: their rounding is
+enlarged in small pictures."""
 
 CORES = ((0, 0, 2**31 - 1, 2**31 - 1), (8, 4, 36, 2**31 - 1))
 """All of a picture, and a part with the last column that is padded."""
@@ -48,7 +49,7 @@ def check_export(
         network: The network, in eval mode.
         run: Runs what was exported, in float32.
         name: What to call it in an error.
-        tolerance: The largest difference that will do; averages have ten times as much.
+        tolerance: The largest difference that will do; averages have `OF_AVERAGES` times as much.
         averages: Whether it has them as input and output.
 
     Returns:
@@ -64,11 +65,11 @@ def check_export(
             given = run(inputs)
             worst = max(worst, _difference(given[0], expected[0]))
             largest = max(map(_difference, given[1:], expected[1:]), default=0)
-            if worst > tolerance or largest > 10 * tolerance:
+            if worst > tolerance or largest > OF_AVERAGES * tolerance:
                 raise ExportError(
                     f"{name} differs from the network by {worst:.1e}, and by {largest:.1e} in "
-                    f"averages, where {tolerance:.0e} and {10 * tolerance:.0e} would do; "
-                    "it was not written."
+                    f"averages, where {tolerance:.0e} and {OF_AVERAGES * tolerance:.0e} would "
+                    "do; it was not written."
                 )
     return worst
 
@@ -84,10 +85,11 @@ def check_shallow(network: CCNet, run: Run, name: str) -> None:
                 network.shallow_quarter(padded[:, :, ::4, ::4], averages)
             (given,) = run({"pictures": batch, "core": np.array(core)})
             largest = _difference(given, _joined(averages.values))
-            if largest > AVERAGES_TOLERANCE:
+            if largest > OF_AVERAGES * TOLERANCE:
                 raise ExportError(
                     f"{name} differs from the network by {largest:.1e} in the averages of its "
-                    f"shallow inputs, where {AVERAGES_TOLERANCE:.0e} would do; it was not written."
+                    f"shallow inputs, where {OF_AVERAGES * TOLERANCE:.0e} would do; it was not "
+                    "written."
                 )
 
 
