@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 import torch
 
 from ccnet.errors import MissingExtraError, UsageError
-from ccnet.machine import describe_machine, describe_processor, find_device, list_versions
+from ccnet.machine import (
+    describe_machine,
+    describe_processor,
+    find_device,
+    has_bfloat16,
+    list_versions,
+)
 
+CPU_FACTS = Path("/proc/cpuinfo")
 NO_GPU = not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
@@ -36,6 +45,14 @@ def test_without_torch_there_is_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None
             find_device(name)
     with pytest.raises(UsageError, match="device=tpu is not on this machine, which has cpu"):
         find_device("tpu")
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors have other flags")
+@pytest.mark.skipif(not CPU_FACTS.is_file(), reason="Linux tells of a processor's flags there")
+def test_bfloat16_is_where_the_processor_says_that_it_has_it() -> None:
+    flags = CPU_FACTS.read_text().split()
+    assert has_bfloat16("cpu") == ("avx512_bf16" in flags or "amx_bf16" in flags)
+    assert not has_bfloat16("mps")
 
 
 @pytest.mark.skipif(sys.platform != "linux" or not NO_GPU, reason="torch tells of a GPU")

@@ -65,6 +65,20 @@ def _gpus() -> list[str]:
     return [*(f"cuda:{index}" for index in range(cuda)), *["mps"] * mps]
 
 
+def has_bfloat16(device: str) -> bool:
+    """Tell whether a device, as `find_device` names it, computes in bfloat16 by itself."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device != "cpu":
+        return False
+    import openvino
+
+    able: list[str] = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in able
+
+
 def describe_machine(device: str) -> str:
     """Name a GPU, or a CPU with the number of PyTorch's threads; for those who have torch."""
     import torch

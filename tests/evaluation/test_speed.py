@@ -55,4 +55,13 @@ def test_the_plot_shows_all(tmp_path: Path) -> None:
 
 def test_what_is_not_on_a_device_is_not_measured() -> None:
     assert ("torch", "float16") not in combinations("cpu")
-    assert ("openvino", "bfloat16") in combinations("cpu")
+    assert ("openvino", "float32") in combinations("cpu")
+
+
+@pytest.mark.parametrize("has", [True, False])
+def test_bfloat16_is_measured_where_the_processor_has_it(
+    has: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speed, "has_bfloat16", lambda device: has and device == "cpu")
+    for engine in ("openvino", "torch"):
+        assert ((engine, "bfloat16") in combinations("cpu")) is has

@@ -72,7 +72,7 @@ def test_values_are_laid_over_and_typed() -> None:
         ("photos=", "photos= must be a path"),
         ("output=~no-such-user/x", "output=~no-such-user/x must be a path"),
         ("crop=33", "crop=33 must be a multiple of 4"),
-        ("precision=fp8", "precision=fp8 must be 32-true or bf16-mixed"),
+        ("precision=fp8", "precision=fp8 must be auto or 32-true or bf16-mixed"),
         ("warmup=-1", "warmup=-1 must be 0 or more"),
         ("average_decay=1", r"average_decay=1\.0 must be from 0 to below 1"),
         ("network.width=7", "network.width=7 must be an even number"),

@@ -24,6 +24,7 @@ from ccnet.datasets import Photographs
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
 from ccnet.degradation.variety import Degradation
 from ccnet.errors import CCNetError, UsageError
+from ccnet.machine import has_bfloat16
 from ccnet.training import data, module, run
 from ccnet.training.callbacks import InterruptedTrainingError
 from ccnet.training.data import CleanPictures
@@ -134,7 +135,9 @@ def test_weights_are_the_average_in_the_checkpoint(whole_run: Path) -> None:
 
 
 def test_records_recipe_versions_and_curves(whole_run: Path, photos: Path) -> None:
-    assert load_recipe(str(whole_run / "recipe.yaml")) == tiny(photos, whole_run)
+    precision = "bf16-mixed" if has_bfloat16("cpu") else "32-true"
+    recorded = load_recipe(str(whole_run / "recipe.yaml"))
+    assert recorded == tiny(photos, whole_run, f"precision={precision}")
     versions = json.loads((whole_run / "versions.json").read_text())
     assert versions["versions"]["torch"] == torch.__version__
     assert (whole_run / "best.ckpt").is_file()
@@ -147,6 +150,15 @@ def test_records_recipe_versions_and_curves(whole_run: Path, photos: Path) -> No
         ((last[name], step),) = [(e.value, e.step) for e in curves.Scalars(f"train/{name}")]
         assert step + 1 == STEPS
     assert last["total"] == pytest.approx(last["content"] + 0.1 * last["frequency"], rel=1e-5)
+
+
+@pytest.mark.parametrize(("has", "precision"), [(True, "bf16-mixed"), (False, "32-true")])
+def test_mixed_precision_is_left_where_it_would_be_emulated(
+    has: bool, precision: str, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "has_bfloat16", lambda device: has and device == "cpu")
+    run.train_recipe(tiny(photos, tmp_path, "steps=1"))
+    assert load_recipe(str(tmp_path / "recipe.yaml")).precision == precision
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from skimage.transform import resize
 
 from ccnet.evaluation.cost import SIDE, count_macs
-from ccnet.machine import find_device
+from ccnet.machine import find_device, has_bfloat16
 from ccnet.network import CCNet
 from ccnet.restoration.loading import PRECISIONS, load_engine
 from ccnet.weights import load_network
@@ -57,14 +57,17 @@ class Speed:
 
 
 def combinations(device: str) -> list[tuple[str, str]]:
-    """List the engines that are installed for a device, with each precision that they have."""
-    on_cpu = find_device(device) == "cpu"
+    """List the engines that are installed for a device, with what they do not only emulate."""
+    found = find_device(device)
+    emulated = set() if has_bfloat16(found) else {"bfloat16"}
+    if found == "cpu":
+        emulated.add("float16")
     return [
         (engine, precision)
         for engine, precisions in PRECISIONS.items()
         for precision in precisions
-        if find_spec(engine) and (on_cpu or engine == "torch")
-        if not (on_cpu and precision == "float16")  # which CPUs only emulate
+        if find_spec(engine) and (found == "cpu" or engine == "torch")
+        if precision not in emulated
     ]
 
 

@@ -99,7 +99,9 @@ class Recipe:
     """Longest gradient; a longer one is scaled down."""
     average_decay: float = 0.999
     """Decay of the moving average of the weights; 0 for none."""
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """What the network computes in; auto is bf16-mixed where the device has bfloat16, and 32-true
+    where it would be emulated, many times slower."""
     compile: bool = False
     """Whether `torch.compile` makes the network faster, after minutes of work at the start."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import lightning
 import torch
@@ -22,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from ccnet.datasets.batches import Share
 from ccnet.errors import CCNetError, UsageError
-from ccnet.machine import find_device
+from ccnet.machine import find_device, has_bfloat16
 from ccnet.network import CCNet
 from ccnet.training.callbacks import CheckpointOnStop, WeightsExport
 from ccnet.training.checkpoints import WholeCheckpoints
@@ -66,6 +67,7 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
     steps = recipe.steps or epoch_steps * (recipe.epochs or 0)
     share = share_of(recipe)
     device = device_of(recipe)
+    recipe = dataclasses.replace(recipe, precision=precision_of(recipe, device))
     if share.rank == 0:
         record_run(recipe, device)
 
@@ -181,6 +183,13 @@ def device_of(recipe: Recipe) -> str:
     return device
 
 
+def precision_of(recipe: Recipe, device: str) -> Literal["32-true", "bf16-mixed", "16-mixed"]:
+    """Take what the recipe says, and for `auto` what pays on `device`."""
+    if recipe.precision != "auto":
+        return recipe.precision
+    return "bf16-mixed" if has_bfloat16(device) else "32-true"
+
+
 def make_trainer(
     recipe: Recipe, steps: int, share: Share, callbacks: list[Callback]
 ) -> lightning.Trainer:
@@ -195,6 +204,7 @@ def make_trainer(
     )
     last = ModelCheckpoint(recipe.output, filename="last", enable_version_counter=False)
     here = processes_here(recipe.devices)
+    assert recipe.precision != "auto"
     return lightning.Trainer(
         accelerator=recipe.device,
         devices=here,

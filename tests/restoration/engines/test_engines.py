@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ccnet.errors import WeightsError
 from ccnet.export.network import build_model
+from ccnet.machine import has_bfloat16
 from ccnet.network import CCNet, SharedAverages
 from ccnet.restoration.engines import Engine, MemoryRanOut
 from ccnet.restoration.engines.averages import sampled_averages
@@ -137,7 +138,7 @@ def test_what_ships_gives_the_same_from_both_its_files(onnx: Path) -> None:
 
 def test_bfloat16_stays_near(network: CCNet) -> None:
     engines: list[Engine] = [TorchEngine(network, device="cpu", precision="bfloat16")]
-    if "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if has_bfloat16("cpu"):
         engines.append(OpenVinoEngine(ONNX, precision="bfloat16"))
     # Grey with faint noise, for which the norm of the shallow inputs divides by little.
     picture = 0.6 + 0.02 * noise(1, 140, 130)

@@ -18,6 +18,7 @@ import openvino
 from openvino import opset13 as operators
 
 from ccnet.errors import UsageError, WeightsError
+from ccnet.machine import has_bfloat16
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
 from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pixels
 from ccnet.restoration.engines.shared import (
@@ -58,11 +59,10 @@ class OpenVinoEngine:
     def __init__(self, path: str | os.PathLike[str], *, precision: str = "auto") -> None:
         self._core = openvino.Core()
         # Where the CPU has no bfloat16, OpenVINO would compute in float32 and not say so.
-        has_bfloat16 = "BF16" in self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        if precision == "bfloat16" and not has_bfloat16:
+        if precision == "bfloat16" and not has_bfloat16("cpu"):
             raise UsageError("precision=bfloat16 is nothing that OpenVINO has on this CPU.")
         if precision == "auto":
-            precision = "bfloat16" if has_bfloat16 else "float32"
+            precision = "bfloat16" if has_bfloat16("cpu") else "float32"
         self._precision = precision
         self.description = f"OpenVINO in {self._precision} on cpu"
         self._file = read_onnx(path)
