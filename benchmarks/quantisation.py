@@ -56,7 +56,7 @@ class QuantisedEngine(OpenVinoEngine):
             return {**given, **named}
 
         quantised = nncf.quantize(
-            self._part("own"),
+            self._part("own", None),
             nncf.Dataset(pictures, inputs),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(pictures),
@@ -65,7 +65,8 @@ class QuantisedEngine(OpenVinoEngine):
             advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
         )
         hints = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": 1}
-        self._compiled["own", "float32"] = openvino.Core().compile_model(quantised, "CPU", hints)
+        compiled = openvino.Core().compile_model(quantised, "CPU", hints)
+        self._compiled["own", "float32", None] = compiled
 
 
 def main() -> None:

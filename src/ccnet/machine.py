@@ -70,7 +70,7 @@ def has_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
         import torch
 
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
     import openvino

@@ -14,6 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from ccnet.errors import UsageError
+from ccnet.restoration.engines.averages import measured_share
 from ccnet.restoration.engines.engine import Averages, Engine, Floats, MemoryRanOut, Pixels
 from ccnet.restoration.grid import SMALLEST_SIDE, fades, spans
 
@@ -23,9 +24,9 @@ Progress: TypeAlias = Callable[[float], object]
 
 _LEAST = 124  # the network pads what is smaller
 
-_SMALLER = 5
-"""Tiles are so much smaller than what is taken whole. A picture whole takes a third of the time, so
-it is worth much memory; one in tiles is large, and needs memory for itself."""
+_SMALLER = 3.5
+"""Tiles are so much smaller than what is taken whole. A picture whole takes half of the time, so it
+is worth much memory; one in tiles is large, and needs memory for itself."""
 
 
 def checked_tile(tile: str | int) -> TileSize:
@@ -56,7 +57,7 @@ def restore_bands(
         picture: (H, W, 3) in [0, 1].
         engine: What runs the network.
         tile: "auto" takes a picture whole where `engine.most_pixels` hold it, and otherwise tiles
-            of a fifth, and halves these where memory runs out nevertheless; "off" takes it
+            that are smaller, and halves these where memory runs out nevertheless; "off" takes it
             whole; a number is the most pixels of a tile across and down.
         progress: Called after each tile; begins anew with smaller ones.
 
@@ -85,15 +86,17 @@ def restore_bands(
 def _bands(
     picture: Pixels, engine: Engine, side: int | None, progress: Progress | None
 ) -> Iterator[tuple[slice, Floats]]:
+    height, width, _ = picture.shape
     if side is None:
-        height, width, _ = picture.shape
         restored = engine.restore(picture[:height, :width][None])[0]
         if progress:
             progress(1.0)
         yield slice(0, height), restored
         return
-    measuring = (lambda share: progress(share / 2)) if progress else None
-    blending = (lambda share: progress(0.5 + share / 2)) if progress else None
+    work = measured_share(height, width)
+    first = work / (1 + work)
+    measuring = (lambda share: progress(share * first)) if progress else None
+    blending = (lambda share: progress(first + share * (1 - first))) if progress else None
     averages = engine.measure(picture, side, measuring)
     yield from blend_bands(picture, engine, side, averages, blending)
 
@@ -135,5 +138,5 @@ def _largest_side(height: int, width: int, engine: Engine, tile: TileSize) -> in
     if tile == "auto":
         if max(height, _LEAST) * max(width, _LEAST) <= engine.most_pixels:
             return None
-        return max(SMALLEST_SIDE, math.isqrt(engine.most_pixels // _SMALLER))
+        return max(SMALLEST_SIDE, math.isqrt(int(engine.most_pixels / _SMALLER)))
     return None if max(height, width) <= tile else tile

@@ -158,6 +158,33 @@ def test_threads_share_an_engine(engines: dict[str, Engine]) -> None:
         assert all(map(np.array_equal, alone, together))
 
 
+def test_pictures_of_any_and_of_fixed_shape_come_out_as_with_torch(
+    network: CCNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ccnet.restoration.engines.openvino_engine._FIXED_FROM", 10_000)
+    engine = OpenVinoEngine(ONNX, precision="float32")
+    for height, width in [(8, 9), (130, 127), (61, 200), (130, 127), (9, 8)]:
+        picture = noise(1, height, width)
+        expected = by_network(network, picture)
+        restored, again = engine.restore(picture), engine.restore(picture)
+        np.testing.assert_allclose(restored, expected, rtol=0, atol=1e-4)
+        assert np.array_equal(restored, again)
+
+
+def test_threads_share_shapes_while_others_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccnet.restoration.engines.openvino_engine._FIXED_FROM", 700)
+    engine = OpenVinoEngine(ONNX, precision="float32")
+    pictures = [noise(1, 32, 16 + 4 * index, seed=index) for index in range(9)]
+    alone = [engine.restore(picture) for picture in pictures]
+
+    def restore_often(index: int) -> bool:
+        order = (index, index, (index + 1) % 9, index)
+        return all(np.array_equal(engine.restore(pictures[each]), alone[each]) for each in order)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(restore_often, range(9)))
+
+
 def test_threads_measure_at_once(engines: dict[str, Engine]) -> None:
     pictures = [noise(200, 200 + 4 * index, seed=index) for index in range(4)]
     for engine in engines.values():
@@ -193,9 +220,9 @@ def test_what_overflows_is_picturesin_float32(
     expected = engine.restore(picture)
     right = engine._compile
 
-    def compile_(part: str, precision: str) -> openvino.CompiledModel:
+    def compile_(part: str, precision: str, shape: None = None) -> openvino.CompiledModel:
         compiler = broken._compile if precision == "bfloat16" else right
-        return compiler(part, "float32")
+        return compiler(part, "float32", shape)
 
     monkeypatch.setattr(engine, "_compile", compile_)
     monkeypatch.setattr(engine, "_precision", "bfloat16")

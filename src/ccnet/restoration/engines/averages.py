@@ -6,10 +6,11 @@ steps:
 
 1. The 4 come before all others and cost little, so they are taken exactly, over all tiles.
 2. A few small tiles, spread over the picture and run as if they were one, estimate the others.
-3. All tiles are run with the estimates, and the averages are taken over them.
+3. All tiles are run with the estimates, and the averages are taken over them. Of a picture larger
+   than `SPREAD` tiles, only so many are, spread over it.
 
-What the third step corrects, a sample alone gets wrong, and a reduced picture more so, for it lacks
-the noise and the fine texture of the whole (`benchmarks/tiling.py`).
+What the third step corrects, the small tiles alone get wrong, and a reduced picture more so, for it
+lacks the noise and the fine texture of the whole (`benchmarks/tiling.py`).
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ SAMPLES = 16
 """As one batch 0.6 megapixels; with 4 samples the pass over all tiles corrected too little."""
 
 SAMPLE_MARGIN = 24
+
+SPREAD = 16
+SPREAD_SIDE = 512
+"""Squares that are measured of a large picture: 4.2 megapixels."""
 
 END = 2**31 - 1
 
@@ -95,16 +100,23 @@ def tiled_averages(
     measure: Measure,
     progress: Callable[[float], object] | None = None,
 ) -> Averages:
-    """Take the averages over all tiles, each of which is run with the `given` ones."""
+    """Take the averages over tiles, each of which is run with the `given` ones."""
+    height, width, _ = picture.shape
+    tiles = _tiles(picture, side) if measured_share(height, width) == 1 else _spread_tiles(picture)
     # Summed at once, for small arrays kept between large ones keep these from being freed.
     averages = np.zeros(given.shape)
     done = 0.0
-    for tile, core, share in _tiles(picture, side):
+    for tile, core, share in tiles:
         averages += share * measure(tile, given, core)
         done += share
         if progress:
             progress(min(1.0, done))
     return averages.astype(np.float32)
+
+
+def measured_share(height: int, width: int) -> float:
+    """Tell how much of a picture's pixels `tiled_averages` looks at."""
+    return min(1.0, SPREAD * SPREAD_SIDE**2 / (height * width))
 
 
 def _continued(first: Averages, averages: Averages) -> Averages:
@@ -133,6 +145,23 @@ def _tiles(picture: Pixels, side: int) -> Iterator[tuple[Floats, Core, float]]:
         sides = [span.core[1] - span.core[0] for span in (rows, columns)]
         (top, bottom), (left, right) = _core(rows, height), _core(columns, width)
         yield tile, (top, left, bottom, right), math.prod(sides) / (height * width)
+
+
+def _spread_tiles(picture: Pixels) -> Iterator[tuple[Floats, Core, float]]:
+    """Cut squares spread over a picture, as `_tiles` does, each for an equal share of it."""
+    height, width, _ = picture.shape
+    corners = sample_corners(height, width, SPREAD_SIDE, SPREAD)
+    for top, left in corners:
+        tile = picture[top : top + SPREAD_SIDE, left : left + SPREAD_SIDE][None]
+        (first, last), (start, stop) = _inner(top, height), _inner(left, width)
+        yield tile, (first, start, last, stop), 1 / len(corners)
+
+
+def _inner(start: int, length: int) -> tuple[int, int]:
+    """What a square's edges do not miss anything of: all of it at the picture's own."""
+    margin = MEASURING_OVERLAP // 2
+    ends = start + SPREAD_SIDE >= length
+    return margin if start else 0, END if ends else SPREAD_SIDE - margin
 
 
 def _core(span: Span, length: int) -> tuple[int, int]:
