@@ -3,11 +3,11 @@
     OMP_NUM_THREADS=1 python benchmarks/serving.py PICTURE [--minutes 10] [--requests 2000]
         [--clients 4] [--size 256] [--engine auto] [--alone 0.56]
 
-Starts `ccnet serve` and sends it PICTURE, reduced to --size pixels and as JPEG, from --clients
-threads, each its next one as soon as the last is answered, until the minutes or the requests are
-over. Every tenth request is broken, too large, or cut off in the middle. Then single pictures of
---alone megapixels tell what one costs; --requests 0 does only that. Memory is the resident set of
-the server, and CPU seconds are its.
+Starts `ccnet serve` and sends it PICTURE as JPEG, in a hundred sizes from half of --size pixels up
+to it, from --clients threads, each its next one as soon as the last is answered, until the minutes
+or the requests are over. Every tenth request is broken, too large, or cut off in the middle. Then
+single pictures of --alone megapixels tell what one costs; --requests 0 does only that. Memory is
+the resident set of the server, and CPU seconds are its.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 LARGEST_MEGABYTES = 12
+SIZES = 101
 
 
 def main() -> None:
@@ -69,7 +70,8 @@ def find_address(process: subprocess.Popen[str]) -> str:
 
 def load(address: str, options: argparse.Namespace) -> None:
     """Send pictures from all clients, and look at the server's memory meanwhile."""
-    picture = encoded(options.picture, options.size)
+    sides = np.linspace(options.size / 2, options.size, SIZES).round().astype(int)
+    pictures = [encoded(options.picture, int(side)) for side in sides]
     began, end = time.monotonic(), time.monotonic() + 60 * options.minutes
     latencies: list[float] = []
     answers: Counter[str] = Counter()
@@ -80,6 +82,7 @@ def load(address: str, options: argparse.Namespace) -> None:
         with httpx.Client(base_url=address, timeout=600) as session:
             number = client
             while time.monotonic() < end and number < options.requests:
+                picture = pictures[number % SIZES]
                 if number % 10 == 9:
                     answers[bad(session, picture, number)] += 1
                 else:
@@ -124,7 +127,7 @@ def report(
 ) -> None:
     table = Table(box=None, show_header=False)
     total = sum(answers.values())
-    table.add_row("clients, pixels across", f"{options.clients}, {options.size}")
+    table.add_row("clients, pixels across", f"{options.clients}, at most {options.size}")
     table.add_row("requests", f"{total} in {seconds:.0f} s, {total / seconds:.2f}/s")
     table.add_row("answers", ", ".join(f"{many} x {what}" for what, many in answers.most_common()))
     shares = np.percentile(latencies, [50, 95, 99])

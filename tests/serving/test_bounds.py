@@ -5,14 +5,33 @@ from __future__ import annotations
 import signal
 import socket
 import tempfile
+import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import pytest
 from PIL import Image
 
-from .servers import LARGE, Server, encoded, figure, folders_in, photograph, serving, start, until
+from ccnet.serving.metrics import Metrics
+from ccnet.serving.options import Options
+from ccnet.serving.refusals import Refusal
+from ccnet.serving.service import RestorationService
+from ccnet.serving.settings import Settings
+
+from .servers import (
+    BOUNDS,
+    LARGE,
+    Server,
+    encoded,
+    figure,
+    folders_in,
+    photograph,
+    serving,
+    start,
+    until,
+)
 
 
 def connected(server: Server) -> socket.socket:
@@ -75,6 +94,8 @@ def test_cut_off_and_garbled_requests(server: Server, client: httpx.Client) -> N
             connection.sendall(sent)
         assert good(client)
     assert until(lambda: figure(client, "ccnet_held_bytes") == 0)
+    assert figure(client, 'ccnet_refused_total{code="client_gone"}') >= 3
+    assert 'code="internal_error"' not in client.get("/metrics").text
     assert not [line for line in server.log if "Traceback" in line]
 
 
@@ -104,6 +125,67 @@ def test_a_full_queue_refuses_at_once(server: Server, client: httpx.Client) -> N
     assert all(1 <= int(answer.headers["retry-after"]) <= 120 for answer in refused)
     assert all(answer.json()["error"]["code"] == "queue_full" for answer in refused)
     assert good(client)
+
+
+def test_a_full_queue_refuses_before_the_picture_arrives(
+    server: Server, client: httpx.Client
+) -> None:
+    def occupy(_: int) -> int:
+        return httpx.post(f"{server.address}/v1/restore", content=LARGE, timeout=120).status_code
+
+    with ThreadPoolExecutor(5) as threads:
+        answers = threads.map(occupy, range(5))  # two in work and three that wait
+        assert until(lambda: client.get("/readyz").status_code == 429)
+        with connected(server) as connection:
+            connection.sendall(head_of(1_900_000, "Expect: 100-continue"))
+            answer = connection.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 429")
+        assert b"100 Continue" not in answer
+        assert set(answers) == {200}
+
+
+def test_a_damaged_picture_does_not_wait_for_its_turn() -> None:
+    service = RestorationService(Settings(max_waiting=0), Metrics())
+    others_end = threading.Event()
+    for _ in range(2):
+        service.queue.add(lambda _: others_end.wait(60), 60)
+    assert service.queue.full
+    looked_at = service.check(photograph(300, 300, "JPEG")[:-2000], Options())
+    with pytest.raises(Refusal, match="damaged or cut short"):
+        looked_at.result(timeout=30)
+    others_end.set()
+
+
+def test_too_many_connections_are_told_so_and_health_is_not_held_up() -> None:
+    with serving(environment={**BOUNDS, "CCNET_MAX_CONNECTIONS": "4"}) as server:
+        silent = [connected(server) for _ in range(5)]
+        with httpx.Client(base_url=server.address, timeout=30) as client:
+            answer = client.get("/v1/models")
+            assert answer.status_code == 503
+            assert answer.json()["error"]["code"] == "too_many_connections"
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert int(answer.headers["retry-after"]) > 0
+            assert client.get("/healthz").status_code == 200
+            for connection in silent:
+                connection.close()
+            assert until(lambda: client.get("/v1/models").status_code == 200)
+
+
+def test_memory_does_not_grow_with_the_sizes_of_pictures() -> None:
+    with (
+        serving(environment=BOUNDS) as server,
+        httpx.Client(base_url=server.address, timeout=60) as client,
+    ):
+
+        def ask(sides: range) -> float:
+            for side in sides:
+                picture = photograph(side, 200 - side, "JPEG")
+                answer = client.post("/v1/restore?task=dehaze", content=picture)
+                assert answer.status_code == 200
+            return figure(client, "process_resident_memory_bytes") / 1e6
+
+        before = ask(range(48, 78))
+        assert ask(range(78, 118)) < before + 80  # kernels kept for each size took 5 MB of it
 
 
 def test_two_hundred_clients_at_once(server: Server, client: httpx.Client) -> None:

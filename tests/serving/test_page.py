@@ -30,7 +30,16 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from .servers import BOUNDS, LARGE, Server, figure, photograph, pixels_of, until
+from .servers import (
+    BOUNDS,
+    LARGE,
+    Server,
+    figure,
+    photograph,
+    pixels_of,
+    serving,
+    until,
+)
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "src/ccnet/serving/examples"
@@ -155,11 +164,44 @@ def test_errors_are_sentences(browser: Browser, server: Server) -> None:
     page.close()
 
 
+def test_an_error_takes_away_the_result_before_it(browser: Browser, server: Server) -> None:
+    page, wrong = opened(browser, server, DESK)
+    drop(page, photograph(), "good.png", "image/png")
+    expect(page.locator("#upload img")).to_be_visible()
+    page.locator("#task").get_by_label("Haze").check()
+    page.get_by_role("button", name="Restore", exact=True).click()
+    restored(page)
+    page.locator("#upload").get_by_role("button", name="Remove Image").click()
+    page.get_by_role("button", name="Restore", exact=True).click()
+    expect(page.get_by_text("Choose a picture first.")).to_be_visible()
+    expect(page.locator("#download")).not_to_be_visible()
+    expect(page.locator("#result img")).to_have_count(0)
+    assert wrong == []
+    page.close()
+
+
+def test_a_page_goes_on_after_the_server_was_killed(browser: Browser) -> None:
+    with serving(environment=BOUNDS) as server:
+        page, _ = opened(browser, server, DESK)
+        page.evaluate("window.opened_before = true")
+        drop(page, LARGE, "noise.jpg", "image/jpeg")
+        expect(page.locator("#upload img")).to_be_visible()
+        page.get_by_role("button", name="Restore", exact=True).click()
+        with httpx.Client(base_url=server.address) as client:
+            assert until(lambda: figure(client, "ccnet_running") == 1)
+    with serving("--port", str(server.port), environment=BOUNDS):
+        page.wait_for_function("!window.opened_before", timeout=60_000)  # it has loaded itself anew
+        page.locator("#examples button").nth(1).click()
+        assert "with snow" in restored(page)
+        page.close()
+
+
 def test_an_example_is_one_click_away_on_a_phone(browser: Browser, server: Server) -> None:
     page, wrong = opened(browser, server, PHONE)
     screenshot(page, "phone-empty")
-    page.locator("#examples button").nth(1).click()
+    page.get_by_role("button", name="Example 2").click()
     assert "with snow" in restored(page)
+    expect(page.locator("#result")).to_be_in_viewport()  # which began below it
     assert page.evaluate("document.scrollingElement.scrollWidth <= window.innerWidth")
     screenshot(page, "phone")
     assert wrong == []

@@ -95,7 +95,7 @@ def serve(
             envvar="CCNET_MAX_DECODES",
             min=1,
             help="How many pictures are held decoded at a time: one is restored on each device, "
-            "the others are read and written meanwhile.",
+            "the others are read and written meanwhile; as many more are looked at when they come.",
         ),
     ] = 2,
     max_connections: Annotated[
@@ -106,7 +106,7 @@ def serve(
         typer.Option(
             envvar="CCNET_ARRIVAL_SECONDS",
             min=0.1,
-            help="How long the head of a request may take to arrive, and its body after it.",
+            help="How long a request may take to arrive; its head, 10 seconds at most.",
         ),
     ] = 30,
     request_seconds: Annotated[

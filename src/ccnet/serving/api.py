@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -17,7 +17,7 @@ from ccnet.images.formats import FORMATS, HEAD_BYTES, format_of
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.options import Options
 from ccnet.serving.queue import Job
-from ccnet.serving.refusals import STATUSES, Refusal
+from ccnet.serving.refusals import STATUSES, Refusal, client_gone
 from ccnet.serving.service import Answer, RestorationService
 from ccnet.weights.registry import DEFAULTS
 
@@ -31,19 +31,19 @@ _PICTURE = {"type": "string", "format": "binary"}
 class OfferedModel(BaseModel):
     """A model that can be asked for by its name; null is for what its file does not say."""
 
-    name: str
-    task: str | None
-    default: bool
-    description: str | None
-    licence: str | None
-    parameters: int | None
+    name: str = Field(examples=["dehaze-small"])
+    task: str | None = Field(examples=["dehaze"])
+    default: bool = Field(examples=[True])
+    description: str | None = Field(examples=["Removes haze; small enough for any CPU."])
+    licence: str | None = Field(examples=["MIT"])
+    parameters: int | None = Field(examples=[461_401])
 
 
 class ErrorFacts(BaseModel):
     """A code that stays the same between versions, and a sentence for people."""
 
-    code: str
-    message: str
+    code: str = Field(examples=["queue_full"])
+    message: str = Field(examples=["16 pictures wait already; try again later."])
 
 
 class ErrorBody(BaseModel):
@@ -91,7 +91,12 @@ def make_router(service: RestorationService, metrics: Metrics) -> APIRouter:
             for name, offer in service.offers.items()
         ]
 
-    @router.get("/healthz", response_class=PlainTextResponse, summary="Whether the server lives")
+    @router.get(
+        "/healthz",
+        response_class=PlainTextResponse,
+        responses=_text("ok"),
+        summary="Whether the server lives",
+    )
     async def healthz() -> str:
         """Answer at once, also while all threads are at work."""
         return "ok"
@@ -99,7 +104,7 @@ def make_router(service: RestorationService, metrics: Metrics) -> APIRouter:
     @router.get(
         "/readyz",
         response_class=PlainTextResponse,
-        responses=_refusals(429, 503),
+        responses=_text("ready") | _refusals(429, 503),
         summary="Whether a picture would be taken now",
     )
     async def readyz() -> str:
@@ -107,7 +112,12 @@ def make_router(service: RestorationService, metrics: Metrics) -> APIRouter:
         service.queue.check()
         return "ready"
 
-    @router.get("/metrics", response_class=PlainTextResponse, summary="Figures for Prometheus")
+    @router.get(
+        "/metrics",
+        response_class=PlainTextResponse,
+        responses=_text("ccnet_waiting 0.0"),
+        summary="Figures for Prometheus",
+    )
     async def prometheus() -> Response:
         """Give Prometheus's text format."""
         return Response(metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
@@ -129,6 +139,8 @@ def refused(_request: Request, error: Exception) -> Response:
 def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, HTTPException) and error.status_code == 400:
         return Refusal("bad_request", f"{error.detail.rstrip('.')}.")
+    if isinstance(error, ClientDisconnect):
+        return client_gone()
     return Refusal("internal_error", "Something went wrong in the server, which has noted it.")
 
 
@@ -252,6 +264,11 @@ def _answers() -> dict[int | str, dict[str, Any]]:
     return {200: picture, **_refusals(400, 401, 406, 408, 413, 415, 422, 429, 503, 504)}
 
 
+def _text(example: str) -> dict[int | str, dict[str, Any]]:
+    """Describe an answer in plain text."""
+    return {200: {"content": {"text/plain": {"example": example}}}}
+
+
 def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe refusals by their codes."""
     answers: dict[int | str, dict[str, Any]] = {
@@ -280,7 +297,12 @@ def _fields(models: Iterable[str]) -> dict[str, Any]:
 
 def _parameters(models: Iterable[str]) -> list[dict[str, Any]]:
     fields = _fields(models)
-    return [{"name": name, "in": "query", "schema": schema} for name, schema in fields.items()]
+    parameters: list[dict[str, Any]] = []
+    for name, schema in fields.items():
+        parameters.append({"name": name, "in": "query", "schema": schema})
+        if name != "model":  # which would go before the task, and Swagger fills in what it finds
+            parameters[-1]["example"] = schema["examples"][0]
+    return parameters
 
 
 def _request_body(models: Iterable[str]) -> dict[str, Any]:

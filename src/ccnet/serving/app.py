@@ -7,10 +7,11 @@ from pathlib import Path
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 import ccnet
 from ccnet.serving.api import make_router, refused
-from ccnet.serving.limits import Gate
+from ccnet.serving.limits import OPEN, Gate
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.refusals import Refusal
 from ccnet.serving.service import RestorationService
@@ -20,8 +21,8 @@ from ccnet.serving.settings import Settings
 def make_api(settings: Settings) -> Gate:
     """Make the API alone, with the models loaded; as `make_app`."""
     metrics = Metrics()
-    app, _ = _make(settings, metrics)
-    return Gate(app, settings, metrics)
+    app, service = _make(settings, metrics)
+    return Gate(app, settings, metrics, service.queue.check)
 
 
 def make_app(settings: Settings, folder: Path) -> tuple[Gate, RestorationService]:
@@ -42,7 +43,7 @@ def make_app(settings: Settings, folder: Path) -> tuple[Gate, RestorationService
     metrics = Metrics()
     app, service = _make(settings, metrics)
     mount_page(app, service, folder)
-    return Gate(app, settings, metrics, folder), service
+    return Gate(app, settings, metrics, service.queue.check, folder), service
 
 
 def _make(settings: Settings, metrics: Metrics) -> tuple[FastAPI, RestorationService]:
@@ -53,7 +54,14 @@ def _make(settings: Settings, metrics: Metrics) -> tuple[FastAPI, RestorationSer
         version=ccnet.__version__,
         description="Restores hazy, blurry and snowy photographs.",
     )
-    for error in (Refusal, HTTPException, Exception):
+    for error in (Refusal, HTTPException, ClientDisconnect, Exception):
         app.add_exception_handler(error, refused)
     app.include_router(make_router(service, metrics))
+    if settings.token:
+        described = app.openapi()  # kept by the application, which gives it out from now on
+        schemes = described["components"].setdefault("securitySchemes", {})
+        schemes["token"] = {"type": "http", "scheme": "bearer"}
+        for path, methods in described["paths"].items():
+            for operation in methods.values():
+                operation["security"] = [] if path in OPEN else [{"token": []}]
     return app, service

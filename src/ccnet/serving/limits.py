@@ -9,6 +9,7 @@ import hmac
 import logging
 import re
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ccnet.serving.metrics import Metrics
-from ccnet.serving.refusals import Refusal
+from ccnet.serving.refusals import Refusal, client_gone
 from ccnet.serving.settings import Settings
 
 METHODS = {
@@ -35,10 +36,11 @@ _UPLOAD = "/gradio_api/upload"
 # What the page needs of Gradio, which offers far more.
 _PAGE = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json)|/(assets|static|static-offline-docs)/.+"
-    r"|/gradio_api/(upload|upload_progress|queue/(join|data)|run/predict|cancel|reset|startup-events|info"
-    r"|heartbeat/\w+|file=.+)"
+    r"|/gradio_api/(upload|upload_progress|queue/(join|data)|run/predict|cancel|reset|app_id|info"
+    r"|startup-events|heartbeat/\w+|file=.+)"
 )
-_OPEN = ("/healthz", "/readyz")
+OPEN = ("/healthz", "/readyz")
+"""Paths that ask for no token, and are answered when all others are refused."""
 _UPLOADED_AT_ONCE = 4  # times the largest file, for the page's batches
 _LINGER = 2.0  # seconds in which a refused sender may go on, so as to read why
 
@@ -70,15 +72,26 @@ class Gate:
         app: What is served.
         settings: Its bounds.
         metrics: Where to count.
+        check_queue: Raises the `Refusal` of a picture that could not wait now.
         folder: Where the page's files are; None if there is no page.
+
+    Attributes:
+        crowded: Tells whether there are more connections than there may be.
     """
 
     def __init__(
-        self, app: ASGIApp, settings: Settings, metrics: Metrics, folder: Path | None = None
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        metrics: Metrics,
+        check_queue: Callable[[], None],
+        folder: Path | None = None,
     ) -> None:
+        self.crowded: Callable[[], bool] = lambda: False
         self._app = app
         self._settings = settings
         self._metrics = metrics
+        self._check_queue = check_queue
         self._folder = folder
         self._held = 0
 
@@ -91,12 +104,14 @@ class Gate:
         body = _Body(self, receive, began + self._settings.arrival_seconds)
         try:
             self._check_head(scope, body)
+            if scope["method"] == "HEAD":  # the server leaves out the body of what is answered
+                scope = {**scope, "method": "GET"}
             with suppress(_Refused):
                 await self._app(scope, body.receive, answer.send_unless(body))
         except Refusal as refusal:
             body.refusal = refusal
         except ClientDisconnect:
-            body.refusal = Refusal("client_gone", "The client has gone.")
+            body.refusal = client_gone()
         except Exception:  # noqa: BLE001 - the next request must be served
             if body.refusal is None:
                 _log.exception("A request failed.")
@@ -127,13 +142,17 @@ class Gate:
 
     def _check_head(self, scope: Scope, body: _Body) -> None:
         path, headers = scope["path"], Headers(scope=scope)
+        if path not in OPEN and self.crowded():
+            sentence = "The server has as many connections as it may; try again later."
+            raise Refusal("too_many_connections", sentence, {"Retry-After": "10"})
         token = self._settings.token
-        if token and path not in _OPEN and not _knows(headers.get("authorization", ""), token):
+        if token and path not in OPEN and not _knows(headers.get("authorization", ""), token):
             scheme = "Bearer" if path in METHODS and path != "/docs" else 'Basic realm="ccnet"'
             sentence = "This server asks for its token, as bearer or as a password."
             raise Refusal("unauthorized", sentence, {"WWW-Authenticate": scheme})
         if path in METHODS:
-            if scope["method"] != METHODS[path]:
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            if method != METHODS[path]:
                 sentence = f"{path} takes {METHODS[path]} only."
                 raise Refusal("method_not_allowed", sentence, {"Allow": METHODS[path]})
         elif self._folder is None or not _PAGE.fullmatch(path):
@@ -149,6 +168,8 @@ class Gate:
         if length.isdecimal() and int(length) > body.most:
             body.more = True
             raise _too_large(body.most)
+        if path == "/v1/restore":  # before megabytes arrive in vain
+            self._check_queue()
 
 
 class _Refused(Exception):
@@ -216,9 +237,10 @@ class _Answer:
 
     async def refuse(self, refusal: Refusal, rest: Receive | None) -> None:
         """Tell a refusal; the rest of a body is thrown away for a moment, so that it is read."""
-        data = refusal.body()
+        for_page = self._path == _UPLOAD  # Gradio shows what an upload is answered as it is
+        data = str(refusal).encode() if for_page else refusal.body()
         headers = {
-            "Content-Type": "application/json",
+            "Content-Type": "text/plain; charset=utf-8" if for_page else "application/json",
             "Content-Length": str(len(data)),
             "CCNet-Code": refusal.code,
             **refusal.headers,
@@ -258,7 +280,7 @@ async def _throw_away(receive: Receive) -> None:
 def _knows(authorization: str, token: str) -> bool:
     """Whether a header proves to know the token, as bearer or as the password of any user."""
     scheme, _, given = authorization.partition(" ")
-    secret = given.strip().encode()
+    secret = given.strip().encode("latin-1")  # the bytes that came
     if scheme.lower() == "basic":
         try:
             secret = base64.b64decode(secret, validate=True).partition(b":")[2]

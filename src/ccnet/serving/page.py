@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 import zipfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -29,14 +30,19 @@ EXAMPLES = Path(__file__).parent / "examples"
 _TASKS = {"Recognise it": "auto", "Haze": "dehaze", "Motion blur": "deblur", "Snow": "desnow"}
 _PREVIEW = 2048  # pixels of the longer side, as far as one can zoom
 _MOST_PICTURES = 20
+_WAIT_SECONDS = 0.5
 _SUFFIXES = [suffix for held in FORMATS.values() for suffix in held.suffixes]
 _CSS = """
 .gradio-container { max-width: 1100px !important; width: 100% !important; margin: auto !important; }
 #examples img { width: 100% !important; height: 100% !important; object-fit: cover !important; }
 #title h1 { font-size: 1.9rem; margin-bottom: 0.1rem; }
 footer { display: none !important; }
+:focus-visible, label:has(input[type=radio]:focus-visible) {
+  outline: 3px solid #2563eb !important; outline-offset: 2px !important;
+}
 """
-# Gradio's handle between before and after can be dragged only; arrow keys drag it, too.
+# Gradio's handle between before and after can be dragged only; arrow keys drag it, too. On a phone
+# the result is below what one has pressed, so the page goes there.
 _HEAD = """
 <meta name="description" content="Takes haze, motion blur and snow out of photographs.">
 <script>
@@ -47,13 +53,23 @@ _HEAD = """
       new MouseEvent(kind, { view: window, bubbles: true, clientX: x, clientY: y })
     );
   new MutationObserver(() => {
+    document.querySelectorAll("#examples button:not([aria-label])").forEach((button, index) => {
+      button.setAttribute("aria-label", `Example ${index + 1}`);
+    });
     const handle = document.querySelector("#result [data-testid=slider]:not([tabindex])");
     if (!handle) return;
     handle.tabIndex = 0;
     handle.setAttribute("role", "slider");
     handle.setAttribute("aria-label", "How much of the picture to show as it was before");
+    handle.setAttribute("aria-valuemin", "0");
+    handle.setAttribute("aria-valuemax", "100");
     handle.setAttribute("aria-valuenow", "50");
   }).observe(document.documentElement, { childList: true, subtree: true });
+  document.addEventListener("click", (event) => {
+    const pressed = event.target.closest?.("#restore, #examples button, #all");
+    const shown = document.querySelector(pressed?.id === "all" ? "#report" : "#result");
+    if (pressed) shown?.scrollIntoView({ behavior: "smooth", block: "nearest" });
+  });
   document.addEventListener("keydown", (event) => {
     const handle = handleOf(event.target);
     const step = { ArrowLeft: -0.05, ArrowRight: 0.05 }[event.key];
@@ -156,11 +172,14 @@ def _one_picture(service: RestorationService, folder: Path) -> None:
         strength: float,
         progress: gradio.Progress = gradio.Progress(),  # noqa: B008
     ) -> AsyncIterator[Any]:
+        yield None, "", gradio.DownloadButton(visible=False)  # what was there before
         if file is None:
             raise gradio.Error("Choose a picture first.", print_exception=False)
-        answer = None
+        answer, began = None, time.monotonic()
         async for share, answer in _restored(service, file, task, strength):  # noqa: B007
-            progress(share, desc="Restoring")
+            # A picture that is taken whole has no shares.
+            seconds = (round(time.monotonic() - began), None)
+            progress(share or seconds, desc="Restoring", unit="s")
             yield gradio.skip(), gradio.skip(), gradio.skip()
         if answer is not None:
             before, after, result = await asyncio.to_thread(_written, answer, file.name, folder)
@@ -201,10 +220,14 @@ def _several_pictures(service: RestorationService, folder: Path) -> None:
         if not 0 < len(files) <= _MOST_PICTURES:
             sentence = f"Choose from 1 to {_MOST_PICTURES} pictures."
             raise gradio.Error(sentence, print_exception=False)
+        yield "", gradio.DownloadButton(visible=False)
         result = _new_folder(folder) / "restored.zip"
         lines: list[str] = []
         with zipfile.ZipFile(result, "w", zipfile.ZIP_STORED) as archive:
             for done, file in enumerate(files):
+                while service.queue.full:  # others' pictures; a batch has time
+                    yield gradio.skip(), gradio.skip()
+                    await asyncio.sleep(_WAIT_SECONDS)
                 try:
                     pieces = _restored(service, file, task, strength)
                     async for share, answer in pieces:  # noqa: B007
@@ -218,7 +241,8 @@ def _several_pictures(service: RestorationService, folder: Path) -> None:
                     archive.writestr(name, answer.data)
                     lines.append(f"{file.name}: {_told(answer)}")
                 yield "\n".join(lines), gradio.skip()
-        button = gradio.DownloadButton(value=result, visible=True)
+            any_restored = bool(archive.namelist())
+        button = gradio.DownloadButton(value=result, visible=any_restored)
         yield "\n".join(lines), button
 
     outputs = [report, download]

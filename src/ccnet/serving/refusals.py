@@ -23,6 +23,7 @@ STATUSES = {
     "client_gone": 499,
     "internal_error": 500,
     "stopping": 503,
+    "too_many_connections": 503,
     "too_slow": 504,
 }
 """Every code and its HTTP status. Nobody receives `client_gone`; it is counted."""
@@ -40,3 +41,8 @@ class Refusal(Exception):
     def body(self) -> bytes:
         """Give what is answered, in JSON."""
         return json.dumps({"error": {"code": self.code, "message": str(self)}}).encode()
+
+
+def client_gone() -> Refusal:
+    """What is noted where nobody waits for an answer any more."""
+    return Refusal("client_gone", "The client has gone.")

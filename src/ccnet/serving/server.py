@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 _LAST_BYTES_SECONDS = 1.0
 
+_HEAD_SECONDS = 10.0
+"""In which the head of a request must come, so that those who send nothing hold nobody up."""
+
+_TOLD_WHY = 64
+"""Connections beyond those that there may be, which are told so and asked for the server's health;
+what Uvicorn itself answers to the ones after these is no JSON."""
+
 _log = logging.getLogger("ccnet.serving")
 
 
@@ -44,13 +51,13 @@ def serve(settings: Settings) -> None:
         app, service = make_app(settings, folder)
         config = uvicorn.Config(
             app,
-            http=partial(_Protocol, settings.arrival_seconds),  # type: ignore[arg-type]
+            http=partial(_Protocol, min(settings.arrival_seconds, _HEAD_SECONDS)),  # type: ignore[arg-type]
             loop="asyncio",  # also where another extra brings uvloop
             ws="none",
             access_log=False,
             server_header=False,
             log_config=None,
-            limit_concurrency=settings.max_connections,
+            limit_concurrency=settings.max_connections + _TOLD_WHY,
             timeout_graceful_shutdown=round(settings.request_seconds),
         )
         host, port = listening.getsockname()[:2]
@@ -59,7 +66,10 @@ def serve(settings: Settings) -> None:
         # Uvicorn raises the signal again when all is done, which would skip what follows here.
         signal.signal(signal.SIGTERM, lambda *_: None)
         with suppress(KeyboardInterrupt), forgetting(folder):
-            _Server(config, service).run([listening])
+            server = _Server(config, service)
+            open_now = server.server_state.connections
+            app.crowded = lambda: len(open_now) > settings.max_connections
+            server.run([listening])
 
 
 class _Protocol(H11Protocol):

@@ -81,7 +81,11 @@ class RestorationService:
         metrics.watch(self.queue)
 
     def check(self, data: bytes, options: Options) -> Future[None]:
-        """Look at a picture's header and what is asked for; the future may raise `Refusal`."""
+        """Look at what is asked for and whether the picture is whole, without waiting for a turn.
+
+        The future may raise `Refusal`. What is decoded is thrown away: all that wait would take
+        more memory than to decode them again takes time.
+        """
         return self._checks.submit(self._check, data, options)
 
     def restore(self, data: bytes, options: Options) -> Job[Answer]:
@@ -117,11 +121,12 @@ class RestorationService:
                 f"The picture is {width} by {height} pixels; at most {bounds.max_megapixels:g} "
                 f"megapixels are taken, and {bounds.max_edge} across and down.",
             )
+        self._decode(data)
 
     def _restore(self, data: bytes, options: Options, job: Job[Answer]) -> Answer:
         seconds = {"wait": time.monotonic() - job.arrived}
-        with _timed(seconds, "decode"), _told_as("damaged_picture"):
-            before = read_picture(data, max_pixels=self.settings.max_pixels)
+        with _timed(seconds, "decode"):
+            before = self._decode(data)
         job.tell(0.0)
         model = self._model_of(options)
         kind = None
@@ -140,6 +145,10 @@ class RestorationService:
         height, width, _ = before.pixels.shape
         self._metrics.restored(kind, model, width * height, seconds)
         return Answer(data, format, kind, model, seconds, before, after)
+
+    def _decode(self, data: bytes) -> Picture:
+        with _told_as("damaged_picture"):
+            return read_picture(data, max_pixels=self.settings.max_pixels)
 
     def _model_of(self, options: Options) -> str | None:
         """Name the model that is asked for, or None where that is left to recognition."""

@@ -25,9 +25,10 @@ class Settings:
         max_megapixels: The largest picture.
         max_edge: The most pixels across and down.
         max_waiting: How many pictures may wait for their turn.
-        max_decodes: How many pictures are decoded, restored or encoded at a time.
+        max_decodes: How many pictures are decoded, restored or encoded at a time; as many more are
+            looked at when they come.
         max_connections: How many connections may be open.
-        arrival_seconds: How long the head of a request may take to arrive, and its body after it.
+        arrival_seconds: How long a request may take to arrive; its head, 10 seconds at most.
         request_seconds: How long a picture may take from its arrival on.
         token: What requests must prove to know, if anything.
     """
