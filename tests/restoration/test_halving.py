@@ -51,6 +51,9 @@ class Bounded:
         self._check(batch)
         return self._engine.restore(batch, averages)
 
+    def release_memory(self) -> None:
+        self._engine.release_memory()
+
     def measure(
         self, picture: Pixels, side: int, progress: Callable[[float], object] | None = None
     ) -> Averages:

@@ -85,6 +85,7 @@ class Devices:
             for each, picture in zip(batch, restored, strict=True):
                 each.restored.set_result(picture)
         finally:
+            restorer.release_memory()  # the next picture may be of another model
             with self._changed:
                 self._idle.append(restorers)
                 self._changed.notify_all()

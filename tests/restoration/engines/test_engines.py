@@ -306,3 +306,24 @@ print(np.array_equal(engine.restore(small), before))
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=one_thread)
     assert done.stdout.startswith("Memory does not hold 6250000 pixels"), done.stderr
     assert done.stdout.endswith("True\n")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads memory as Linux tells it")
+def test_what_a_large_picture_took_is_given_back() -> None:
+    code = """
+import resource
+import numpy as np
+from pathlib import Path
+from ccnet.restoration import Restorer
+def megabytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 1e6
+restorer = Restorer("dehaze", engine="openvino", precision="float32")
+restorer(np.zeros((900, 900, 3), np.uint8))
+kept = megabytes()
+restorer.release_memory()
+print(kept - megabytes())
+"""
+    command = [sys.executable, "-c", code]
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=one_thread)
+    assert float(done.stdout) > 200

@@ -78,3 +78,7 @@ class Engine(Protocol):
             progress: Called with the share done, in (0, 1], after each tile.
         """
         ...
+
+    def release_memory(self) -> None:
+        """Free what is kept of one picture for the next, where there is such."""
+        ...

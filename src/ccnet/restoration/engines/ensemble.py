@@ -41,6 +41,10 @@ class Ensemble:
         own = self._engine.measure(picture, side, first)
         return np.concatenate((own, self._engine.measure(_Mirrored(picture), side, second)))
 
+    def release_memory(self) -> None:
+        """Free what the other engine keeps."""
+        self._engine.release_memory()
+
 
 class _Mirrored:
     def __init__(self, picture: Pixels) -> None:

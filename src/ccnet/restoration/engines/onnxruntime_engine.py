@@ -55,6 +55,9 @@ class OnnxRuntimeEngine:
     ) -> Averages:
         return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
 
+    def release_memory(self) -> None:
+        """Do nothing: its sessions free what they keep only when they end."""
+
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
         inputs = {"pictures": to_channels_first(batch), "core": np.array(core)}
         averages: Floats = self._shallow.run(None, inputs)[0][0]

@@ -98,14 +98,19 @@ class OpenVinoEngine:
         self, picture: Pixels, side: int, progress: Callable[[float], object] | None = None
     ) -> Averages:
         averages = measure_averages(picture, side, self._measure_shallow, self._measure, progress)
-        self._release_memory()
+        self.release_memory()
         return averages
+
+    def release_memory(self) -> None:
+        for model in list(self._compiled.values()):
+            with suppress(RuntimeError):  # of one that another thread's picture is using
+                model.release_memory()
 
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
         inputs = {"pictures": to_channels_first(batch), "core": np.array(core)}
         request = self._compile(_SHALLOW, "float32").create_infer_request()
         averages: Floats = request.infer(inputs)[0][0].copy()
-        self._release_memory()
+        self.release_memory()
         return averages
 
     def _measure(self, batch: Floats, given: Averages, core: Core) -> Averages:
@@ -166,7 +171,7 @@ class OpenVinoEngine:
         with self._compiling:
             compiled = self._compiled.pop(key, None)
             if shape is not None and key != self._last_fixed:
-                self._release_memory()
+                self.release_memory()
                 self._last_fixed = key
             if compiled is None:
                 hints: dict[str, str | int] = {
@@ -182,12 +187,6 @@ class OpenVinoEngine:
             for old in fixed[:-_SHAPES_KEPT]:
                 del self._compiled[old]
         return compiled
-
-    def _release_memory(self) -> None:
-        """Free what each part would hold on to for its next run, before another one runs."""
-        for model in list(self._compiled.values()):
-            with suppress(RuntimeError):  # of one that another thread's picture is using
-                model.release_memory()
 
     def _part(self, part: str, shape: Shape | None) -> openvino.Model:
         """Cut out the shallow inputs' averages or features, or what gives an output from these."""

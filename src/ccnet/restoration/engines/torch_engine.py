@@ -80,6 +80,9 @@ class TorchEngine:
     ) -> Averages:
         return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
 
+    def release_memory(self) -> None:
+        """Do nothing: PyTorch keeps nothing on a CPU, and on a GPU what it keeps serves all."""
+
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
         with torch.inference_mode():
             pictures = pad_to_fit(self._tensor(batch).permute(0, 3, 1, 2), self._network.smallest)
