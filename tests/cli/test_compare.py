@@ -54,12 +54,32 @@ def test_folders_are_matched_by_name(tmp_path: Path) -> None:
     assert [line.partition(": ")[0] for line in lines] == [
         "x.png",
         "deep/y.png",
-        "mean of 2",
+        "mean of 2 that differ",
     ]
     assert f"{tmp_path / 'a' / 'alone.png'} has no partner" in faults
     assert f"{tmp_path / 'b' / 'other.png'} has no partner" in faults
     written = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.*")}
     assert written == {"x.png", "deep/y.png"}
+
+
+def test_each_picture_has_one_partner_and_equal_ones_are_counted(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.png", "b.png", "b-compare.png"):
+        photograph(tmp_path / "first" / name)
+    for name in ("a.png", "b.png"):
+        photograph(tmp_path / "second" / name, 0 if name == "a.png" else 5)
+    code, lines, faults = run(tmp_path / "first", tmp_path / "second")
+    assert code == 1
+    assert f"{tmp_path / 'first' / 'a.jpg'} has no partner" in faults
+    assert "compare.png" not in faults
+    named = [line.partition(": ")[0] for line in lines]
+    assert named == ["a.png", "b.png", "mean of 1 that differ", "1 equal"]
+    assert lines[0].startswith("a.png: inf dB")
+    assert lines[2].partition(": ")[2] == lines[1].partition(": ")[2]
+
+
+def test_what_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(PictureError, match=r"nothing\.png is not there"):
+        run(photograph(tmp_path / "a.png"), tmp_path / "nothing.png")
 
 
 def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:

@@ -258,6 +258,7 @@ def test_json_tells_each_file_and_stop_begins_no_more(weights: Path, tmp_path: P
         "status": "restored",
         "error": None,
         "missing": None,
+        "notes": [],
         "kind": None,
         "model": None,
         "megapixels": 0.0024,

@@ -50,7 +50,9 @@ def web_server(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def start(inputs: object, output: Path, *options: str) -> subprocess.Popen[str]:
+def start(
+    inputs: object, output: Path, *options: str, cwd: Path | None = None
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", "from ccnet.cli.main import run; run()", "restore"]
     return subprocess.Popen(
         [*command, str(inputs), "-o", str(output), "--task", "dehaze", *options],
@@ -58,6 +60,7 @@ def start(inputs: object, output: Path, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=cwd,
     )
 
 
@@ -102,6 +105,10 @@ def test_a_node_that_is_killed_takes_no_file_along(tmp_path: Path) -> None:
         written, told = process.communicate()
         again = start(inputs, output, "--cluster", cluster.address)
         _, told_again = again.communicate()
+        # The cluster was started in another folder than that of the command.
+        relative = start("in/0.png", Path("near"), "--cluster", cluster.address, cwd=tmp_path)
+        _, told_near = relative.communicate()
+    assert (tmp_path / "near/0.png").read_bytes() == (reference / "0.png").read_bytes(), told_near
     assert (expected.returncode, process.returncode, again.returncode) == (1, 1, 1)
     assert before < GOOD
     assert f"{GOOD} restored, 2 failed" in told.splitlines()[-1], told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from statistics import fmean
@@ -43,6 +44,9 @@ def compare(
     """
     if difference and output is None:
         raise UsageError("--difference is a picture; name it with -o.")
+    for path in (a, b):
+        if not os.path.lexists(path):
+            raise PictureError(f"{path} is not there.")
     folders = Path(a).is_dir()
     if folders != Path(b).is_dir():
         raise UsageError(f"{a} and {b} must be two files or two folders.")
@@ -65,9 +69,13 @@ def compare(
             measured.append(pair)
             typer.echo(os.fsencode(f"{one_line(os.fspath(name))}: {_told(*pair)}"))
     if measured:
-        ssims = [ssim for _, ssim in measured if ssim is not None]
-        mean = _told(fmean(psnr for psnr, _ in measured), fmean(ssims) if ssims else None)
-        typer.echo(f"mean of {len(measured)}: {mean}")
+        differing = [pair for pair in measured if pair[0] < math.inf]
+        ssims = [ssim for _, ssim in differing if ssim is not None]
+        if differing:
+            mean = _told(fmean(psnr for psnr, _ in differing), fmean(ssims) if ssims else None)
+            typer.echo(f"mean of {len(differing)} that differ: {mean}")
+        if equal := len(measured) - len(differing):
+            typer.echo(f"{equal} equal")
     elif not failed:
         raise PictureError(f"{a} and {b} hold no pictures.")
     if failed:
@@ -95,17 +103,29 @@ def _compare(
 
 
 def _pairs(a: Path, b: Path) -> Iterator[tuple[Path, Path | None, Path | None]]:
-    """Match the pictures of two folders by their names in them; suffixes may differ."""
-    from ccnet.runs.folders import find_pictures
+    """Match the pictures of two folders by their names in them; suffixes may differ.
 
-    firsts, seconds = find_pictures(a), find_pictures(b)
-    left = dict.fromkeys(seconds)
-    stems = {second.with_suffix(""): second for second in seconds}
+    Comparisons that `ccnet restore` wrote beside its results are left out.
+    """
+    from ccnet.runs.folders import COMPARISON, find_pictures
+
+    def pictures(folder: Path) -> list[Path]:
+        found = find_pictures(folder)
+        stems = {path.with_suffix("") for path in found}
+        compared = {stem.with_name(stem.name + COMPARISON) for stem in stems}
+        return [path for path in found if path.with_suffix("") not in compared]
+
+    firsts, seconds = pictures(a), pictures(b)
+    partners = {first: first for first in set(firsts) & set(seconds)}
+    left = [second for second in seconds if second not in partners]
     for first in firsts:
-        second = first if first in left else stems.get(first.with_suffix(""))
-        if second is not None:
-            left.pop(second, None)
-        yield first, a / first, None if second is None else b / second
+        if first not in partners:
+            stem = first.with_suffix("")
+            near = next((second for second in left if second.with_suffix("") == stem), None)
+            if near is not None:
+                left.remove(near)
+                partners[first] = near
+        yield first, a / first, b / partners[first] if first in partners else None
     for second in left:
         yield second, None, b / second
 

@@ -243,7 +243,7 @@ def restore(
                 request,
                 told.report,
                 workers=workers,
-                devices=devices.split(",") if devices else (),
+                devices=[each.strip() for each in devices.split(",")] if devices else (),
                 cluster=cluster,
                 stop=on_error == OnError.stop,
                 progress=told.progress,
@@ -350,15 +350,15 @@ class _Told:
         if result is not None:
             self._engine = self._engine or result.engine
             self._megapixels += 0 if report.fault else result.megapixels
-        if self._json:
-            typer.echo(json.dumps(report.facts()))
-        elif result is not None and report.fault is None:
+        if result is not None and report.fault is None:
             if result.outcome is not None:
                 self._line(_taken_for(source, result.outcome))
             for note in result.notes:
                 self._line(f"{source}: {note}")
-            if result.written is not None:
+            if result.written is not None and not self._json:
                 write_line(str(report.job.target), self._bar)
+        if self._json:
+            typer.echo(json.dumps(report.facts()))
         if fault:
             self._line(f"ccnet: {fault if source in fault else f'{source}: {fault}'}")
         self._bar.update(self._task, completed=self._counts.total())

@@ -29,6 +29,10 @@ _SMALLER = 3.5
 is worth much memory; one in tiles is large, and needs memory for itself."""
 
 
+_ROWS_AT_ONCE = 128
+"""Whoever takes rows makes several copies of them."""
+
+
 def checked_tile(tile: str | int) -> TileSize:
     """Give "auto", "off" or a number of pixels, also one in a string; raises UsageError."""
     if tile == "auto":
@@ -127,7 +131,9 @@ def blend_bands(
             band[:, place[1]] += tile
             if progress:
                 progress((number + done / len(all_columns)) / len(all_rows))
-        yield slice(rows.start, end), band[: end - rows.start]
+        for top in range(rows.start, end, _ROWS_AT_ONCE):
+            bottom = min(top + _ROWS_AT_ONCE, end)
+            yield slice(top, bottom), band[top - rows.start : bottom - rows.start]
         held = band[end - rows.start :]
 
 

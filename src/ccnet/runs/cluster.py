@@ -24,7 +24,7 @@ from typing import Any
 from ccnet.errors import CCNetError, PictureError, UsageError
 from ccnet.extras import require
 from ccnet.restoration.results import make_folder
-from ccnet.runs.folders import is_video
+from ccnet.runs.folders import absolute, is_video
 from ccnet.runs.pipeline import Pipeline, Result, Task
 from ccnet.runs.request import Identity, Request
 from ccnet.runs.stores import fetch, is_remote, send
@@ -78,11 +78,22 @@ def run_cluster(
             )
         # A run must not end with a machine that has the count.
         count = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Begun).remote()
-        for results in _restored(list(tasks), request, count, slots, gpu):
+        # Machines of the cluster have working folders of their own.
+        if request.model is not None and os.path.lexists(request.model):
+            request = replace(request, model=absolute(Path(request.model)))
+        for results in _restored(list(map(_absolute, tasks)), request, count, slots, gpu):
             if isinstance(results, CCNetError):
                 raise results
             if not deliver(*results):
                 return
+
+
+def _absolute(task: Task) -> Task:
+    source, target = (
+        path if is_remote(path) else Path(absolute(path))
+        for path in (task.job.source, task.job.target)
+    )
+    return task._replace(job=replace(task.job, source=source, target=target))
 
 
 @contextmanager

@@ -19,6 +19,9 @@ MARK = "-restored"
 COMPARISON = "-compare"
 """Put behind the name of a result for its comparison with the source, a PNG."""
 
+_LONGEST_NAME = 255
+"""Bytes of a file's name that file systems hold."""
+
 VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 """Suffixes of videos; results of the last are Matroska, for AVI cannot hold what others do."""
 
@@ -111,8 +114,10 @@ def plan(
 
 
 def comparison_of(target: Path) -> Path:
-    """Give the place of a result's comparison with its source."""
-    return target.with_name(f"{target.stem}{COMPARISON}.png")
+    """Give the place of a result's comparison with its source; long names are cut to fit."""
+    ending = f"{COMPARISON}.png"
+    stem = os.fsencode(target.stem)[: _LONGEST_NAME - len(ending)].decode(errors="surrogateescape")
+    return target.with_name(stem + ending)
 
 
 def find_pictures(folder: Path) -> list[Path]:

@@ -58,6 +58,7 @@ class Report(NamedTuple):
             "status": self.status.value,
             "error": self.fault,
             "missing": self.missing,
+            "notes": list(result.notes) if result else [],
             "kind": outcome and outcome.kind,
             "model": outcome and outcome.model,
             "megapixels": round(result.megapixels, 6) if result else None,
