@@ -81,6 +81,29 @@ def test_ten_bits_stay(
     assert difference(source, target) > 3
 
 
+@pytest.mark.parametrize(
+    ("codec", "pixels", "target", "asked", "lost"),
+    [
+        ("libx264", "yuv420p10le", "b.webm", "vp9", ("bits beyond 8 with libvpx-vp9",)),
+        ("libx264", "yuv420p10le", "b.mkv", None, ()),
+        ("ffv1", "yuva444p", "b.mkv", "h264", ("alpha",)),
+    ],
+)
+def test_what_frames_lose_is_told(
+    restorer: Restorer,
+    tmp_path: Path,
+    codec: str,
+    pixels: str,
+    target: str,
+    asked: str | None,
+    lost: tuple[str, ...],
+) -> None:
+    source = write_clip(tmp_path / "a.mkv", photographs(2), codec=codec, pixels=pixels)
+    restored = restore_clip(restorer, source, tmp_path / target, codec=asked)
+    assert restored.lost == lost
+    assert restored.frames == 2
+
+
 @pytest.mark.parametrize("rotation", [90, 180, -90])
 def test_rotation_stays_and_frames_are_restored_as_they_are_shown(
     restorer: Restorer, tmp_path: Path, rotation: int

@@ -28,6 +28,7 @@ from ccnet.runs.folders import absolute, is_video
 from ccnet.runs.pipeline import Pipeline, Result, Task
 from ccnet.runs.request import Identity, Request
 from ccnet.runs.stores import fetch, is_remote, send
+from ccnet.weights.registry import look_up
 
 _BATCH = 16
 """Files that an actor is given at a time, at most; a video goes alone."""
@@ -79,8 +80,8 @@ def run_cluster(
         # A run must not end with a machine that has the count.
         count = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(_Begun).remote()
         # Machines of the cluster have working folders of their own.
-        if request.model is not None and os.path.lexists(request.model):
-            request = replace(request, model=absolute(Path(request.model)))
+        if request.model is not None and isinstance(file := look_up(request.model), Path):
+            request = replace(request, model=absolute(file))
         for results in _restored(list(map(_absolute, tasks)), request, count, slots, gpu):
             if isinstance(results, CCNetError):
                 raise results

@@ -201,6 +201,7 @@ class Pipeline:
             return _failed(result, error, written, job.target)
         suffix = job.target.suffix
         notes = [f"{suffix} cannot hold its {stream}, left out" for stream in done.left_out]
+        notes += [f"its frames lose their {what}" for what in done.lost]
         notes += [f"{done.frames} frames, {speed(done.frames)}"] * bool(done.frames)
         return replace(
             result,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import av
-from av import VideoFrame
+from av import VideoFormat, VideoFrame
 
 from ccnet.errors import PictureError, UsageError
 from ccnet.placing import placed, taken
@@ -19,7 +19,7 @@ from ccnet.restoration import AutoRestorer, Restorer
 from ccnet.restoration.automatic import Outcome, make_restorer
 from ccnet.restoration.results import make_folder
 from ccnet.video.clip import Clip, open_clip
-from ccnet.video.codecs import CONTAINERS, check_choice, choose_encoding
+from ccnet.video.codecs import CONTAINERS, Encoder, check_choice, choose_encoding
 from ccnet.video.frames import FrameProgress, in_format, restore_frames, upright
 from ccnet.video.writer import open_writer
 
@@ -39,6 +39,7 @@ class Restored(NamedTuple):
         megapixels: Of all these frames together.
         fault: A sentence on what of the source was missing or damaged; the rest is restored.
         left_out: Streams that the result's container cannot hold, a few words each.
+        lost: What frames lose in the format that they are encoded in, a few words each.
     """
 
     outcome: Outcome | None
@@ -46,6 +47,7 @@ class Restored(NamedTuple):
     megapixels: float = 0.0
     fault: str | None = None
     left_out: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def restore_video(
@@ -165,12 +167,25 @@ def restore_clip(
         if as_it_is and source.suffix.lower() == target.suffix.lower():
             shutil.copyfile(source, temporary)
             return Restored(outcome)
+        lost = tuple(_lost(first.format, VideoFormat(pixels), encoder))
         first = in_format(first, pixels)
         with open_writer(temporary, clip, container, first, encoder, crf) as writer:
             done = restore_frames(clip, writer, first, model, compare=compare, progress=progress)
         megapixels = done * first.width * first.height / 1e6
         fault = clip.fault(writer.refused)
-        return Restored(outcome, done, megapixels, fault, tuple(writer.left_out))
+        return Restored(outcome, done, megapixels, fault, tuple(writer.left_out), lost)
+
+
+def _lost(source: VideoFormat, written: VideoFormat, encoder: Encoder) -> Iterator[str]:
+    """Tell what frames lose, as `Restored` has it."""
+    had, has = (
+        max(component.bits for component in form.components if not component.is_alpha)
+        for form in (source, written)
+    )
+    if has < had:
+        yield f"bits beyond {has} with {encoder.name}"
+    if any(component.is_alpha for component in source.components):
+        yield "alpha"
 
 
 @contextmanager
