@@ -318,6 +318,7 @@ class _Told:
         self._total = total
         self._json = as_json
         self._counts: Counter[str] = Counter()
+        self._shares: dict[int, float] = {}
         self._megapixels = 0.0
         self._engine: str | None = None
         self._started = time.monotonic()
@@ -339,8 +340,9 @@ class _Told:
             raise KeyboardInterrupt
         name = one_line(task.job.source.name)
         text = f"{name}, {speed}" if speed else name
-        done = self._counts.total()
-        self._bar.update(self._task, completed=done + share, description=text)
+        self._shares[task.number] = share
+        done = self._counts.total() + sum(self._shares.values())
+        self._bar.update(self._task, completed=done, description=text)
 
     def report(self, report: Report) -> None:
         """Tell what became of a file."""
@@ -348,6 +350,7 @@ class _Told:
         fault = report.fault or report.missing
         self._counts["in part" if report.missing else report.status.value] += 1
         if result is not None:
+            self._shares.pop(result.number, None)
             self._engine = self._engine or result.engine
             self._megapixels += 0 if report.fault else result.megapixels
         if result is not None and report.fault is None:

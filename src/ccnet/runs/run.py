@@ -88,7 +88,7 @@ def run_jobs(
         cluster: The address of a Ray cluster that restores, as for `run_cluster`; it must reach
             the files by their paths.
         stop: Whether to begin no job any more after one has failed.
-        progress: Called as restoring goes on in this process.
+        progress: Called as restoring goes on on this machine.
 
     Raises:
         PictureError: No folder of results can be written to.
@@ -110,7 +110,9 @@ def run_jobs(
             Pipeline(request, request.load(), run.deliver, progress).run(tasks)
         else:
             count = workers or len(devices)
-            run_workers(tasks, request, run.deliver, count=count, devices=devices)
+            run_workers(
+                tasks, request, run.deliver, count=count, devices=devices, progress=progress
+            )
     finally:
         run.close()
 

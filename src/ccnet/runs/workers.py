@@ -11,19 +11,24 @@ import itertools
 import multiprocessing
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
+from typing import NamedTuple
 
 from ccnet.errors import CCNetError
-from ccnet.runs.pipeline import Pipeline, Result, Task
+from ccnet.runs.pipeline import Pipeline, Progress, Result, Task
 from ccnet.runs.request import Request
 
 _DEPTH = 3
 """Tasks that a process has in hand: one that it reads, one it restores and one it writes."""
+
+_TELL_SECONDS = 0.3
+"""Between shares that a process tells."""
 
 _PATIENCE = 5.0
 """Seconds that a process has to end."""
@@ -38,6 +43,7 @@ def run_workers(
     *,
     count: int,
     devices: Sequence[str],
+    progress: Progress | None = None,
 ) -> None:
     """Do tasks in processes of their own.
 
@@ -47,6 +53,7 @@ def run_workers(
         deliver: Called with each task's result, in the order in which they come.
         count: How many processes.
         devices: Which they take in turn; `request.device` if there are none.
+        progress: Called as restoring goes on, a few times a second for each process.
 
     Raises:
         CCNetError: What loading the model raises, or processes end while they load it.
@@ -56,10 +63,18 @@ def run_workers(
         for device in itertools.islice(itertools.cycle(devices or [request.device]), count)
     ]
     try:
-        _Crew(started, tasks, deliver).run()
+        _Crew(started, tasks, deliver, progress).run()
     finally:
         for worker in started:
             worker.end()
+
+
+class _Share(NamedTuple):
+    """How much of a task is done, and how fast it goes."""
+
+    number: int
+    share: float
+    speed: str
 
 
 class _Worker:
@@ -98,11 +113,16 @@ class _Worker:
 
 class _Crew:
     def __init__(
-        self, workers: Sequence[_Worker], tasks: Iterator[Task], deliver: Callable[[Result], object]
+        self,
+        workers: Sequence[_Worker],
+        tasks: Iterator[Task],
+        deliver: Callable[[Result], object],
+        progress: Progress | None,
     ) -> None:
         self._workers = list(workers)
         self._tasks = tasks
         self._deliver = deliver
+        self._progress = progress
         self._more = True
 
     def run(self) -> None:
@@ -145,6 +165,9 @@ class _Crew:
         if isinstance(message, Result):
             del worker.in_hand[message.number]
             self._deliver(message)
+        elif isinstance(message, _Share):
+            if self._progress:
+                self._progress(worker.in_hand[message.number], message.share, message.speed)
         else:
             worker.ready = True
 
@@ -185,7 +208,20 @@ def _work(connection: Connection, request: Request, count: int) -> None:
     connection.send("ready")
     queue: SimpleQueue[Task] = SimpleQueue()
     Thread(target=_listen, args=(connection, queue), daemon=True).start()
-    Pipeline(request, restorer, connection.send).run(iter(queue.get, None))
+    sending = Lock()  # results are written by one thread, and another one restores
+    told = 0.0
+
+    def send(message: Result | _Share) -> None:
+        with sending:
+            connection.send(message)
+
+    def tell(task: Task, share: float, speed: str) -> None:
+        nonlocal told
+        if time.monotonic() > told + _TELL_SECONDS:
+            told = time.monotonic()
+            send(_Share(task.number, share, speed))
+
+    Pipeline(request, restorer, send, tell).run(iter(queue.get, None))
 
 
 def _listen(connection: Connection, queue: SimpleQueue[Task]) -> None:
