@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,17 @@ def test_an_interruption_leaves_nothing_behind(
 def test_the_error_is_the_callers(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be written: no such file or directory"):
         place_file(b"", tmp_path / "missing" / "a", error=WeightsError)
+
+
+def test_sweeping_spares_what_may_be_in_use(tmp_path: Path) -> None:
+    old, new = (tmp_path / f".ccnet-{letter * 16}.tmp" for letter in "ab")
+    for path, age in ((old, 90), (new, 30)):
+        path.touch()
+        os.utime(path, (time.time() - age, time.time() - age))
+    sweep(tmp_path, 60)
+    assert list(tmp_path.iterdir()) == [new]
+    sweep(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_sweeping_removes_what_killed_processes_left_and_nothing_else(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -98,13 +99,17 @@ def hold(file: IO[Any]) -> bool:
     return True
 
 
-def sweep(folder: Path) -> None:
-    """Remove the temporary files in a folder that processes left behind when they were killed."""
+def sweep(folder: Path, seconds: float = 0.0) -> None:
+    """Remove the temporary files in a folder that processes left behind when they were killed.
+
+    Those that were written to in the last `seconds` stay, where another process may use some.
+    """
+    before = time.time() - seconds
     with suppress(OSError):
         names = [entry.name for entry in os.scandir(folder) if is_temporary(entry.name)]
         for name in names:
             with suppress(OSError), (folder / name).open("rb") as file:
-                if hold(file):
+                if os.fstat(file.fileno()).st_mtime <= before and hold(file):
                     (folder / name).unlink()
 
 

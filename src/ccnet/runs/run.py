@@ -20,6 +20,9 @@ from ccnet.runs.request import Request
 from ccnet.runs.stores import StoreManifest, is_remote, move, told
 from ccnet.runs.workers import run_workers
 
+_LONGEST_SECONDS = 86_400.0
+"""A file that was not written to for so long belongs to a run that was killed."""
+
 
 class Status(str, Enum):
     """What became of a job."""
@@ -287,9 +290,11 @@ class _Run:
                     written.replace(temporary)
 
     def _sweep(self) -> None:
-        for folder in {job.target.parent for job in self._jobs if job.folder in self._manifests}:
+        folders = {job.target.parent: job.folder in self._manifests for job in self._jobs}
+        for folder, own in folders.items():
             if not is_remote(folder):
-                sweep(folder)
+                # Without a manifest others may write there, too.
+                sweep(folder, 0 if own else _LONGEST_SECONDS)
 
 
 def facts_of(job: Job, result: Result) -> dict[str, object]:
