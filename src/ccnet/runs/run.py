@@ -152,6 +152,9 @@ class _Run:
         if self._manifests:
             self._identities = self._request.identities()
         self._sweep()
+        folders = {job.target.parent for job in self._jobs if not is_remote(job.target)}
+        for folder in folders - self._own_folders():
+            sweep(folder, _LONGEST_SECONDS)
 
     def close(self) -> None:
         self._sweep()
@@ -290,11 +293,13 @@ class _Run:
                     written.replace(temporary)
 
     def _sweep(self) -> None:
-        folders = {job.target.parent: job.folder in self._manifests for job in self._jobs}
-        for folder, own in folders.items():
-            if not is_remote(folder):
-                # Without a manifest others may write there, too.
-                sweep(folder, 0 if own else _LONGEST_SECONDS)
+        for folder in self._own_folders():
+            sweep(folder)
+
+    def _own_folders(self) -> set[Path]:
+        """Give the folders of results that no other run writes to, for they have a manifest."""
+        jobs = (job for job in self._jobs if job.folder in self._manifests)
+        return {job.target.parent for job in jobs if not is_remote(job.target)}
 
 
 def facts_of(job: Job, result: Result) -> dict[str, object]:

@@ -103,9 +103,9 @@ class Gate:
         answer = _Answer(scope["path"], send)
         body = _Body(self, receive, began + self._settings.arrival_seconds)
         try:
-            self._check_head(scope, body)
             if scope["method"] == "HEAD":  # the server leaves out the body of what is answered
                 scope = {**scope, "method": "GET"}
+            self._check_head(scope, body)
             with suppress(_Refused):
                 await self._app(scope, body.receive, answer.send_unless(body))
         except Refusal as refusal:
@@ -151,8 +151,7 @@ class Gate:
             sentence = "This server asks for its token, as bearer or as a password."
             raise Refusal("unauthorized", sentence, {"WWW-Authenticate": scheme})
         if path in METHODS:
-            method = "GET" if scope["method"] == "HEAD" else scope["method"]
-            if method != METHODS[path]:
+            if scope["method"] != METHODS[path]:
                 sentence = f"{path} takes {METHODS[path]} only."
                 raise Refusal("method_not_allowed", sentence, {"Allow": METHODS[path]})
         elif self._folder is None or not _PAGE.fullmatch(path):

@@ -82,7 +82,6 @@ class OpenVinoEngine:
         self._file = read_onnx(path)
         self._compiled: dict[_Key, openvino.CompiledModel] = {}
         self._compiling = Lock()
-        self._last_fixed: _Key | None = None
         width = self._compile(_SHALLOW, "float32").output(0).shape[1] // 12
         constant, per_channel = _BYTES_PER_PIXEL[self._precision]
         self.most_pixels = CPU_BYTES // (constant + per_channel * width)
@@ -169,10 +168,9 @@ class OpenVinoEngine:
         """Compile a part of the network when it is first needed, for any shape or for one."""
         key = (part, precision, shape)
         with self._compiling:
-            compiled = self._compiled.pop(key, None)
-            if shape is not None and key != self._last_fixed:
+            if shape is not None and self._fixed_keys()[-1:] != [key]:
                 self.release_memory()
-                self._last_fixed = key
+            compiled = self._compiled.pop(key, None)
             if compiled is None:
                 hints: dict[str, str | int] = {
                     "INFERENCE_PRECISION_HINT": HINTS[precision],
@@ -183,10 +181,13 @@ class OpenVinoEngine:
                     hints["INFERENCE_NUM_THREADS"] = count
                 compiled = self._core.compile_model(self._part(part, shape), "CPU", hints)
             self._compiled[key] = compiled  # what was used last stands last
-            fixed = [key for key in self._compiled if key[2] is not None]
-            for old in fixed[:-_SHAPES_KEPT]:
+            for old in self._fixed_keys()[:-_SHAPES_KEPT]:
                 del self._compiled[old]
         return compiled
+
+    def _fixed_keys(self) -> list[_Key]:
+        """List what is compiled for one shape, in the order in which it was used."""
+        return [key for key in self._compiled if key[2] is not None]
 
     def _part(self, part: str, shape: Shape | None) -> openvino.Model:
         """Cut out the shallow inputs' averages or features, or what gives an output from these."""
