@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from ccnet.errors import PictureError, WeightsError
-from ccnet.placing import place_file, placed, sweep
+from ccnet.placing import place_file, placed, sweep, without_interrupts
 
 
 @pytest.mark.parametrize("links", [True, False])
@@ -69,3 +71,31 @@ def test_sweeping_removes_what_killed_processes_left_and_nothing_else(tmp_path: 
         assert {path.name for path in tmp_path.iterdir()} == {*others, temporary.name}
     assert (tmp_path / "a").read_bytes() == b"whole"
     sweep(tmp_path / "missing")
+
+
+def test_an_interruption_waits_for_what_is_being_placed() -> None:
+    done = []
+
+    def place() -> None:
+        with without_interrupts():
+            signal.raise_signal(signal.SIGINT)
+            done.append("placed")
+
+    with pytest.raises(KeyboardInterrupt):
+        place()
+    assert done == ["placed"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    with without_interrupts():
+        pass
+
+
+def test_other_threads_are_never_interrupted_and_hold_nothing_back() -> None:
+    def place() -> None:
+        with without_interrupts():
+            handlers.append(signal.getsignal(signal.SIGINT))
+
+    handlers: list[object] = []
+    thread = threading.Thread(target=place)
+    thread.start()
+    thread.join()
+    assert handlers == [signal.default_int_handler]

@@ -6,11 +6,14 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 from typing import IO, Any
 
 from ccnet.errors import CCNetError
@@ -111,6 +114,26 @@ def sweep(folder: Path, seconds: float = 0.0) -> None:
             with suppress(OSError), (folder / name).open("rb") as file:
                 if os.fstat(file.fileno()).st_mtime <= before and hold(file):
                     (folder / name).unlink()
+
+
+@contextmanager
+def without_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back until the block is done, so that what is placed in it is told of, too.
+
+    Only the main thread is ever interrupted; in another one nothing is held back.
+    """
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    signal.signal(signal.SIGINT, lambda *interrupt: came.append(interrupt))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            handler(*came[-1])
 
 
 def _move_to_free(temporary: Path, target: Path) -> None:

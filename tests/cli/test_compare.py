@@ -63,7 +63,7 @@ def test_folders_are_matched_by_name(tmp_path: Path) -> None:
 
 
 def test_each_picture_has_one_partner_and_equal_ones_are_counted(tmp_path: Path) -> None:
-    for name in ("a.jpg", "a.png", "b.png", "b-compare.png"):
+    for name in ("a.jpg", "a.png", "b.png", "b-compare.png", "a.png-compare.png"):
         photograph(tmp_path / "first" / name)
     for name in ("a.png", "b.png"):
         photograph(tmp_path / "second" / name, 0 if name == "a.png" else 5)

@@ -115,8 +115,24 @@ def test_comparisons_take_no_place_of_others_and_are_not_restored(tmp_path: Path
     touch(tmp_path / "a.jpg", tmp_path / "a-restored.jpg", tmp_path / "a-restored-compare.png")
     assert [job.source for job in planned(tmp_path)] == [tmp_path / "a.jpg"]
     touch(tmp_path / "in" / "b.png", tmp_path / "in" / "b-compare.png")
-    faults = [job.fault for job in plan([str(tmp_path / "in")], tmp_path / "out", None, True)]
-    assert [fault is None for fault in faults] == [True, False]
+    jobs = plan([str(tmp_path / "in")], tmp_path / "out", None, True)
+    assert [job.fault for job in jobs] == [None, None]
+    names = {place.name for job in jobs for place in (job.target, job.comparison) if place}
+    assert names == {"b.png", "b-compare.png", "b.png-compare.png", "b-compare-compare.png"}
+
+
+def test_pictures_that_differ_by_suffix_have_comparisons_of_their_own(tmp_path: Path) -> None:
+    touch(*(tmp_path / "in" / name for name in ("a.jpg", "a.png", "a.mp4", f"{'b' * 251}.png")))
+    jobs = plan([str(tmp_path / "in")], None, None, True)
+    assert [job.fault for job in jobs] == [None] * 4
+    names = [job.comparison and job.comparison.name for job in jobs]
+    assert names[:3] == ["a-restored-compare.png", None, "a-restored.png-compare.png"]
+    assert names[3] is not None
+    assert len(names[3]) == 255
+    touch(
+        *(job.comparison for job in jobs[:3] if job.comparison), *(job.target for job in jobs[:3])
+    )
+    assert [job.source for job in planned(tmp_path / "in")] == [job.source for job in jobs]
 
 
 def test_folders_and_globs_have_manifests_and_single_files_none(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def _pairs(a: Path, b: Path) -> Iterator[tuple[Path, Path | None, Path | None]]:
 
     def pictures(folder: Path) -> list[Path]:
         found = find_pictures(folder)
-        stems = {path.with_suffix("") for path in found}
-        compared = {stem.with_name(stem.name + COMPARISON) for stem in stems}
+        names = {name for path in found for name in (path, path.with_suffix(""))}
+        compared = {name.with_name(name.name + COMPARISON) for name in names}
         return [path for path in found if path.with_suffix("") not in compared]
 
     firsts, seconds = pictures(a), pictures(b)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +30,15 @@ VIDEOS = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi")
 class Job:
     """One file: restore `source` into `target`, unless `fault` says why that cannot be.
 
-    `folder` is where the manifest is that has its result, if there is one.
+    `folder` is where the manifest is that has its result, if there is one, and `comparison` where
+    source and result side by side are to go, if that is wanted.
     """
 
     source: Path
     target: Path
     fault: str | None = None
     folder: Path | None = None
+    comparison: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ def plan(
             NAME-restored.
         format: Such as "png", which gives results that are pictures its suffix; if None, they keep
             their own.
-        compare: Whether comparisons of pictures take places, too.
+        compare: Whether pictures get comparisons, too: NAME-compare.png, or where that is taken
+            NAME.SUFFIX-compare.png.
 
     Returns:
         A job for each file, and one with a fault for each input that gives none. Where a result
@@ -94,30 +97,44 @@ def plan(
     if output is not None and into_file:
         if len(found) > 1 or any(locate(text).is_dir() for text in inputs):
             raise UsageError(f"{output} is one file, and several results need a folder.")
-        return [Job(file.path, output, file.fault) for file in found.values()]
+        return [
+            Job(file.path, output, file.fault, comparison=_comparison(output, compare, {}))
+            for file in found.values()
+        ]
 
     jobs: list[Job] = []
     results: dict[str, Path] = {}
     several = len(found) > 1 or any(file.folder for file in found.values())
     for source, file in found.items():
         target = _target(file, output, suffix)
+        comparison = _comparison(target, compare, results)
         fault = file.fault
-        for written in (target, comparison_of(target)) if compare else (target,):
+        for written in (target, comparison):
+            if written is None:
+                continue
             place = absolute(written)
             if not fault and place != source and place in found:
                 fault = f"{file.path} is not restored: its result, {written}, is an input too."
             if not fault and results.setdefault(place, file.path) != file.path:
                 fault = f"{file.path} is not restored: {written} is the result of {results[place]}."
         folder = file.folder if output is None else output if several else None
-        jobs.append(Job(file.path, target, fault, folder))
+        jobs.append(Job(file.path, target, fault, folder, comparison))
     return jobs
 
 
-def comparison_of(target: Path) -> Path:
-    """Give the place of a result's comparison with its source; long names are cut to fit."""
+def _comparison(target: Path, compare: bool, results: Mapping[str, Path]) -> Path | None:
+    """Give the place of a result's comparison, if wanted; `results` are places that are taken."""
+    if not compare or is_video(target):
+        return None
+    short = _named_comparison(target, target.stem)
+    return short if absolute(short) not in results else _named_comparison(target, target.name)
+
+
+def _named_comparison(target: Path, name: str) -> Path:
+    """Name a comparison; long names are cut to fit."""
     ending = f"{COMPARISON}.png"
-    stem = os.fsencode(target.stem)[: _LONGEST_NAME - len(ending)].decode(errors="surrogateescape")
-    return target.with_name(stem + ending)
+    kept = os.fsencode(name)[: _LONGEST_NAME - len(ending)].decode(errors="surrogateescape")
+    return target.with_name(kept + ending)
 
 
 def find_pictures(folder: Path) -> list[Path]:
@@ -149,6 +166,8 @@ def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
     for file in found:
         stem = file.path.with_suffix("")
         name = stem.name.removesuffix(COMPARISON)
+        if name != stem.name and format_of_suffix(Path(name)) is not None:
+            name = Path(name).stem
         if not (name.endswith(MARK) and stem.with_name(name.removesuffix(MARK)) in stems):
             yield file
 

@@ -12,8 +12,8 @@ from threading import Lock
 from typing import NamedTuple
 
 from ccnet.errors import CCNetError, PictureError
-from ccnet.placing import placed, sweep, taken
-from ccnet.runs.folders import Job, absolute, comparison_of, is_video
+from ccnet.placing import placed, sweep, taken, without_interrupts
+from ccnet.runs.folders import Job, absolute, is_video
 from ccnet.runs.manifest import Entry, Manifest, is_same, spell, stamp
 from ccnet.runs.pipeline import Pipeline, Progress, Result, Task, remove
 from ccnet.runs.request import Request
@@ -179,7 +179,7 @@ class _Run:
 
     def deliver(self, *results: Result) -> bool:
         """Put results in their places and report them; tells whether to go on."""
-        with ThreadPoolExecutor(len(results)) as threads:
+        with without_interrupts(), ThreadPoolExecutor(len(results)) as threads:
             # Stores are waited for rather than worked on.
             remote = any(result.written and is_remote(result.written) for result in results)
             each = threads.map if remote else map
@@ -229,11 +229,10 @@ class _Run:
                 return Report(job, Status.done, missing=entry.missing)
             replace |= status is None or entry.is_intact(status) or entry.is_before(status)
         if not replace:
-            compared = self._request.compare and not is_video(job.source)
             if status is not None:
                 raise PictureError(taken(str(job.target)))
-            if compared and os.path.lexists(comparison_of(job.target)):
-                raise PictureError(taken(comparison_of(job.target)))
+            if job.comparison and os.path.lexists(job.comparison):
+                raise PictureError(taken(job.comparison))
         return Task(number, job, replace)
 
     def _is_done(self, job: Job, entry: Entry, status: os.stat_result | None) -> bool:
@@ -247,8 +246,9 @@ class _Run:
             there = self._request.leave_clear
         else:
             there = status is not None and self._is_current(job, entry, status)
-        compared = self._request.compare and not is_video(job.source) and not entry.clear
-        if not there or (compared and not os.path.lexists(comparison_of(job.target))):
+        if not there or (
+            job.comparison and not entry.clear and not os.path.lexists(job.comparison)
+        ):
             return False
         if entry.result is not None and absolute(job.source) == absolute(job.target):
             return True  # it is its own result
@@ -282,9 +282,9 @@ class _Run:
             )
 
     def _place(self, task: Task, result: Result) -> None:
-        places = (task.job.target, comparison_of(task.job.target))
+        places = (task.job.target, task.job.comparison)
         for written, place in zip((result.written, result.comparison), places, strict=True):
-            if written is None:
+            if written is None or place is None:
                 continue
             if is_remote(place):
                 move(written, place)
