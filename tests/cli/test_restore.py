@@ -252,6 +252,7 @@ def test_json_tells_each_file_and_stop_begins_no_more(weights: Path, tmp_path: P
     assert len(told) == 7
     for other in others:
         assert told[other["source"]]["status"] == "done before"
+        assert told[other["source"]]["result"] == other["result"]
     assert told["in/5.png"] | {"seconds": 0} == {
         "source": "in/5.png",
         "result": "out/5.png",

@@ -358,7 +358,7 @@ class _Told:
                 self._line(_taken_for(source, result.outcome))
             for note in result.notes:
                 self._line(f"{source}: {note}")
-            if result.written is not None and not self._json:
+            if report.there and not self._json:
                 write_line(str(report.job.target), self._bar)
         if self._json:
             typer.echo(json.dumps(report.facts()))

@@ -42,6 +42,7 @@ class Report(NamedTuple):
         result: Where it was begun.
         fault: Where it failed: why, in a sentence.
         missing: What a result lacks, now or of a run before, for its source was cut or damaged.
+        there: Whether the result stands at the job's target, now or of a run before.
     """
 
     job: Job
@@ -49,15 +50,15 @@ class Report(NamedTuple):
     result: Result | None = None
     fault: str | None = None
     missing: str | None = None
+    there: bool = False
 
     def facts(self) -> dict[str, object]:
         """Tell the same in words and numbers, as `ccnet restore --json` prints it."""
         result = self.result
         outcome = result.outcome if result else None
-        written = result is not None and result.written is not None and self.fault is None
         return {
             "source": str(self.job.source),
-            "result": str(self.job.target) if written else None,
+            "result": str(self.job.target) if self.there else None,
             "status": self.status.value,
             "error": self.fault,
             "missing": self.missing,
@@ -207,7 +208,8 @@ class _Run:
         elif result.outcome is not None and result.outcome.model is None:
             status = Status.clear
         missing = None if fault else result.missing
-        self._report(Report(task.job, status, result, fault, missing))
+        there = fault is None and result.written is not None
+        self._report(Report(task.job, status, result, fault, missing, there))
 
     def _report(self, report: Report) -> None:
         with self._telling:
@@ -226,7 +228,8 @@ class _Run:
         replace = self._request.overwrite
         if entry is not None:
             if self._is_done(job, entry, status):
-                return Report(job, Status.done, missing=entry.missing)
+                there = entry.result is not None
+                return Report(job, Status.done, missing=entry.missing, there=there)
             replace |= status is None or entry.is_intact(status) or entry.is_before(status)
         if not replace:
             if status is not None:
