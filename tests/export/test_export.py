@@ -13,15 +13,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import ccnet
-from ccnet.errors import ExportError, UsageError
+from ccnet.errors import ExportError, UsageError, WeightsError
 from ccnet.export import FORMATS, export_model
 from ccnet.export import export as exporting
-from ccnet.export.check import Floats, Inputs, Run
+from ccnet.export.check import TOLERANCE, Floats, Inputs, Run
 from ccnet.export.export import run_onnx, run_openvino, shallow_part
 from ccnet.export.network import build_model
 from ccnet.network import CCNet, PinnedAverages, SharedAverages
 from ccnet.network.ccnet import Block
 from ccnet.network.integration import Strips
+from ccnet.restoration.engines.onnxruntime_engine import OnnxRuntimeEngine
+from ccnet.weights.files import read_network, save_model
 
 
 def trained(block: Block = "star", strips: Strips | None = (11, 7), modules: int = 1) -> CCNet:
@@ -221,8 +223,38 @@ def test_a_wrong_part_for_the_shallow_inputs_is_not_written(
 
 
 def serialised(network: CCNet) -> bytes:
-    model: bytes = build_model(network, averages=True, half=False, metadata={}).SerializeToString()
-    return model
+    model = build_model(network, averages=True, half=False, beside=False, metadata={})
+    written: bytes = model.SerializeToString()
+    return written
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_weights_may_stay_in_the_file_beside_it(network: CCNet, tmp_path: Path, half: bool) -> None:
+    path = tmp_path / "a.onnx"
+    save_model(network, tmp_path / "a.safetensors", {}, half=half)
+    network = read_network(tmp_path / "a.safetensors")
+    assert export_model(network, path, "onnx", averages=True, beside=True) < TOLERANCE
+    within = tmp_path / "b.onnx"
+    export_model(network, within, "onnx", averages=True)
+    count = sum(weights.numel() for weights in network.parameters())
+    assert path.stat().st_size < within.stat().st_size - 3 * count
+    picture = np.random.default_rng(0).random((1, 40, 50, 3), dtype=np.float32)
+    expected = OnnxRuntimeEngine(within).restore(picture)
+    np.testing.assert_allclose(OnnxRuntimeEngine(path).restore(picture), expected, atol=1e-5)
+
+
+def test_weights_beside_it_must_be_the_networks(network: CCNet, tmp_path: Path) -> None:
+    beside = tmp_path / "a.safetensors"
+    with pytest.raises(WeightsError, match=r"a\.safetensors is missing"):
+        export_model(network, tmp_path / "a.onnx", "onnx", averages=True, beside=True)
+    save_model(ccnet.load_network("desnow"), beside, {})
+    with pytest.raises(ExportError, match="it was not written"):
+        export_model(network, tmp_path / "a.onnx", "onnx", averages=True, beside=True)
+    assert list(tmp_path.iterdir()) == [beside]
+    for format, averages in (("onnx", False), ("openvino", True)):  # noqa: A001
+        path = tmp_path / f"a{FORMATS[format]}"
+        with pytest.raises(UsageError, match="Only ONNX files with averages"):
+            export_model(network, path, format, averages=averages, beside=True)
 
 
 @pytest.mark.parametrize(("format", "there"), [("onnx", "a.onnx"), ("openvino", "a.bin")])

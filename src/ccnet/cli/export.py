@@ -39,6 +39,13 @@ def export(
     half: Annotated[
         bool, typer.Option("--half", help="Hold the weights in float16, in half the bytes.")
     ] = False,
+    beside: Annotated[
+        bool,
+        typer.Option(
+            "--beside",
+            help="With --averages, leave the weights in NAME.safetensors beside NAME.onnx.",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
 ) -> None:
     """Export a model: ccnet export dehaze --format onnx -o dehaze.onnx.
@@ -62,6 +69,7 @@ def export(
         format.value,
         averages=averages,
         half=half,
+        beside=beside,
         metadata=metadata,
         overwrite=overwrite,
     )

@@ -23,7 +23,7 @@ from ccnet.export.check import (
 from ccnet.export.network import build_model
 from ccnet.network import CCNet
 from ccnet.placing import place_file, taken
-from ccnet.weights.onnx_files import seal
+from ccnet.weights.onnx_files import read_weights, seal
 
 FORMATS = {"onnx": ".onnx", "openvino": ".xml"}
 """What a network can be exported to, and the suffix of that."""
@@ -36,6 +36,7 @@ def export_model(
     *,
     averages: bool = False,
     half: bool = False,
+    beside: bool = False,
     metadata: Mapping[str, str] | None = None,
     overwrite: bool = False,
 ) -> float:
@@ -48,6 +49,8 @@ def export_model(
         averages: Whether the whole-picture averages are an input and an output; an ONNX file that
             has them is one that `ccnet restore --model` takes.
         half: Whether to hold the weights in float16, in half the bytes.
+        beside: Whether to hold none, for they are in the .safetensors of the same name beside the
+            file, as those of the models that ship are; only for ONNX with `averages`.
         metadata: Text to carry in the file.
         overwrite: Whether to replace files that are there.
 
@@ -58,38 +61,43 @@ def export_model(
     Raises:
         UsageError: There is no such format, or the path does not end as it should.
         ExportError: The file is there or cannot be written, or the engine gives something else.
+        WeightsError: The .safetensors beside it is not there, or damaged.
     """
     path = Path(path)
     if format not in FORMATS:
         raise UsageError(f"format={format} is none of {', '.join(FORMATS)}.")
     if path.suffix != FORMATS[format]:
         raise UsageError(f"{path} should end in {FORMATS[format]}.")
-    weights = path.with_suffix(".bin")
-    for target in (path, weights) if format == "openvino" else (path,):
+    if beside and not (averages and format == "onnx"):
+        raise UsageError("Only ONNX files with averages can have their weights beside them.")
+    constants_path = path.with_suffix(".bin")
+    for target in (path, constants_path) if format == "openvino" else (path,):
         if not overwrite and os.path.lexists(target):
             raise ExportError(taken(target))
 
     network = network.eval()
     metadata = metadata or {}
-    model = build_model(network, averages=averages, half=half, metadata=metadata)
+    model = build_model(network, averages=averages, half=half, beside=beside, metadata=metadata)
     onnx = model.SerializeToString()
+    weights = read_weights(path.with_suffix(".safetensors")) if beside else b""
     tolerance = HALF_TOLERANCE if half else TOLERANCE
     if averages:
-        check_shallow(network, run_onnx(shallow_part(onnx)), path.name)
+        check_shallow(network, run_onnx(shallow_part(onnx) + weights), path.name)
     if format == "onnx":
-        onnx = seal(onnx) if averages else onnx
-        worst = check_export(network, run_onnx(onnx), path.name, tolerance, averages=averages)
+        onnx = seal(onnx, weights) if averages else onnx
+        run = run_onnx(onnx + weights)
+        worst = check_export(network, run, path.name, tolerance, averages=averages)
         place_file(onnx, path, error=ExportError, overwrite=overwrite)
         return worst
     xml, constants = to_openvino(onnx, metadata)
     run = run_openvino(xml, constants)
     worst = check_export(network, run, path.name, tolerance, averages=averages)
-    place_file(constants, weights, error=ExportError, overwrite=overwrite)
+    place_file(constants, constants_path, error=ExportError, overwrite=overwrite)
     try:
         place_file(xml, path, error=ExportError, overwrite=overwrite)
     except ExportError:
         if not overwrite:  # else these are in the place of others, which are gone
-            weights.unlink()
+            constants_path.unlink()
         raise
     return worst
 

@@ -22,12 +22,16 @@ Sides = Sequence[int | str]
 class Graph:
     """Collects nodes; each method adds some, and gives the name of what they compute.
 
-    With `half` it holds parameters in float16, in half the bytes; engines compute with them in
-    float32 or what else they are told, for the cast is done once, when they load the model.
+    Args:
+        network: Whose parameters it may hold, by their names there.
+        half: Whether to hold these in float16, in half the bytes. Engines compute with them in
+            float32 or what else they are told, for the cast is done once, when they load the model.
     """
 
-    def __init__(self, *, half: bool = False) -> None:
+    def __init__(self, network: nn.Module, *, half: bool = False) -> None:
         self._half = half
+        self._names = {id(weights): name for name, weights in network.named_parameters()}
+        self._parameters: dict[str, TensorProto] = {}
         self._nodes: list[NodeProto] = []
         self._constants: dict[tuple[str, tuple[int, ...], bytes], TensorProto] = {}
         self._inputs: list[ValueInfoProto] = []
@@ -66,12 +70,17 @@ class Graph:
             self._constants[key] = numpy_helper.from_array(array, name)
         return self._constants[key].name
 
-    def weights(self, tensor: Tensor) -> str:
-        """Hold a parameter."""
-        values = tensor.detach().float().cpu().numpy()
-        if not self._half:
-            return self.constant(values)
-        return self.add("Cast", self.constant(values.astype(np.float16)), to=TensorProto.FLOAT)
+    def weights(self, parameter: Tensor) -> str:
+        """Hold a parameter of the network, in float32 when it is computed with."""
+        name = self._names[id(parameter)]
+        values = parameter.detach().float().cpu().numpy()
+        values = values.astype(np.float16) if self._half else values
+        self._parameters[name] = numpy_helper.from_array(values, name)
+        return self.add("Cast", name, to=TensorProto.FLOAT) if self._half else name
+
+    def along_channels(self, parameter: Tensor) -> str:
+        """Hold a parameter of a number for each channel, (C,), as (1, C, 1, 1)."""
+        return self.add("Reshape", self.weights(parameter), self.constant([1, -1, 1, 1]))
 
     def convolve(self, features: str, layer: nn.Conv2d | nn.ConvTranspose2d) -> str:
         """Add a convolution as torch has it, with zeros outside."""
@@ -118,11 +127,10 @@ class Graph:
         """Give the length of one side, as a vector of one."""
         return self.add("Shape", features, start=axis, end=axis + 1)
 
-    def model(self, name: str, metadata: Mapping[str, str]) -> ModelProto:
-        """Make a checked model of what was added."""
-        graph = helper.make_graph(
-            self._nodes, name, self._inputs, self._outputs, list(self._constants.values())
-        )
+    def model(self, name: str, metadata: Mapping[str, str], *, beside: bool = False) -> ModelProto:
+        """Make a checked model of what was added, without its parameters if they are `beside`."""
+        held = [*self._constants.values(), *self._parameters.values()]
+        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, held)
         model = helper.make_model(
             graph,
             producer_name="ccnet",
@@ -131,4 +139,6 @@ class Graph:
         )
         helper.set_model_props(model, dict(metadata))
         checker.check_model(model, full_check=True)
+        if beside:
+            del model.graph.initializer[len(self._constants) :]
         return model

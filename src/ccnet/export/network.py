@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto
-from torch import nn
+from torch import Tensor, nn
 
 from ccnet.export.graph import Graph
 from ccnet.network import CCNet, SharedAverages
@@ -34,19 +34,20 @@ _BATCH = ("batch", 3, "height", "width")
 
 
 def build_model(
-    network: CCNet, *, averages: bool, half: bool, metadata: Mapping[str, str]
+    network: CCNet, *, averages: bool, half: bool, beside: bool, metadata: Mapping[str, str]
 ) -> ModelProto:
     """Build the ONNX model of a network, with the inputs and outputs that docs/export.md tells.
 
-    With `half` it holds its weights in float16.
+    With `half` it holds its weights in float16, and with `beside` none: each then has to be added
+    by its name in the network, in float32 or float16.
     """
-    graph = Graph(half=half)
     form = for_inference(network, fold=True)
+    graph = Graph(form, half=half or beside)
     pictures = graph.input("pictures", _BATCH)
     if not averages:
         own = partial(graph.average, axes=(2, 3))
         graph.output("restored", _network(graph, form, pictures, lambda _: own), _BATCH)
-        return graph.model("ccnet", metadata)
+        return graph.model("ccnet", metadata, beside=beside)
     lengths, order = _average_order(form)
     pins = graph.input("averages", (1, len(order)))
     pins = graph.add("Gather", pins, graph.constant(order), axis=1)
@@ -55,20 +56,20 @@ def build_model(
     measured = graph.join(*parts.own)
     measured = graph.add("Gather", measured, graph.constant(np.argsort(order)), axis=1)
     graph.output("measured", measured, (1, len(order)))
-    shallow = base64.b64encode(_shallow_model(form).SerializeToString()).decode()
-    return graph.model("ccnet", {**metadata, "shallow": shallow})
+    shallow = base64.b64encode(_shallow_model(form, beside).SerializeToString()).decode()
+    return graph.model("ccnet", {**metadata, "shallow": shallow}, beside=beside)
 
 
-def _shallow_model(network: CCNet) -> ModelProto:
+def _shallow_model(network: CCNet, beside: bool) -> ModelProto:
     """Build the part that measures the averages of the shallow inputs, a fiftieth of the work."""
-    graph = Graph()
+    graph = Graph(network, half=beside)
     padded = _pad_to_fit(graph, graph.input("pictures", _BATCH), network.smallest)
     parts = PartAverages(graph, graph.input("core", (4,), np.int64))
     for module, step in ((network.shallow_half, 2), (network.shallow_quarter, 4)):
         features = _convolutions(graph, module, graph.every(padded, step))
         _moments(graph, features, parts(step))
     graph.output("measured", graph.join(*parts.own), (1, 12 * network.width))
-    return graph.model("ccnet_shallow", {})
+    return graph.model("ccnet_shallow", {}, beside=beside)
 
 
 def _average_order(network: CCNet) -> tuple[list[int], NDArray[np.int64]]:
@@ -198,9 +199,9 @@ def _moments(graph: Graph, features: str, average: Average) -> tuple[str, str]:
 
 def _picture_norm(graph: Graph, norm: PictureNorm, features: str, average: Average) -> str:
     centred, variance = _moments(graph, features, average)
-    scale = graph.add("Div", graph.weights(norm.weight[:, None, None]), _root(graph, variance))
-    scaled = graph.add("Mul", centred, scale)
-    return graph.add("Add", scaled, graph.weights(norm.bias[:, None, None]))
+    weight, bias = (graph.along_channels(each) for each in (norm.weight, norm.bias))
+    scaled = graph.add("Mul", centred, graph.add("Div", weight, _root(graph, variance)))
+    return graph.add("Add", scaled, bias)
 
 
 def _root(graph: Graph, variance: str, eps: float = 1e-5) -> str:
@@ -224,16 +225,28 @@ def _star(graph: Graph, module: FoldedStarModule, features: str, average: Averag
     # divided before the convolution, not after it, when there are twice as many channels.
     scaled = graph.add("Div", centred, _root(graph, variance, module.eps))
     # Two convolutions, for to part what one gives takes longer than to read its input again.
-    kernels, biases = module.joined.weight.chunk(2), module.bias.flatten().chunk(2)
     context, plain = (
-        graph.add("Conv", scaled, graph.weights(kernel), graph.weights(bias))
-        for kernel, bias in zip(kernels, biases, strict=True)
+        graph.add("Conv", scaled, *_folded(graph, branch.weight, module.norm))
+        for branch in (module.context, module.plain)
     )
     context = graph.gelu(graph.convolve(context, module.surroundings))
     star = graph.gelu(graph.add("Mul", context, plain))
     if module.integration is not None:
         star = _integration(graph, module.integration, star, average)
     return graph.add("Add", graph.convolve(star, module.projection), features)
+
+
+def _folded(graph: Graph, weight: Tensor, norm: nn.LayerNorm) -> tuple[str, str]:
+    """Fold a norm into a 1x1 kernel and its bias, as `FoldedStarModule` tells.
+
+    In the graph, of nothing but parameters, so engines do it once, when they load the model.
+    """
+    kernel = graph.weights(weight)
+    scaled = graph.add("Mul", kernel, graph.along_channels(norm.weight))
+    centred = graph.add("Sub", scaled, graph.average(scaled, (1,)))
+    shifts = graph.add("Mul", kernel, graph.along_channels(norm.bias))
+    bias = graph.add("ReduceSum", shifts, graph.constant([1, 2, 3]), keepdims=0)
+    return centred, bias
 
 
 def _residual(graph: Graph, module: ResidualModule, features: str, average: Average) -> str:
@@ -250,8 +263,10 @@ def _integration(
     filtered = features
     for pair in zip(long.strips, short.strips, strict=True):
         filtered = _strip_pair(graph, pair, filtered, average)
-    gamma = graph.weights(torch.cat((long.gamma, short.gamma)))
-    beta = graph.weights(torch.cat((long.beta, short.beta)))
+    gamma, beta = (
+        graph.add("Concat", *map(graph.weights, pair), axis=0)
+        for pair in ((long.gamma, short.gamma), (long.beta, short.beta))
+    )
     changed = graph.add("Mul", filtered, gamma)
     return graph.add("Add", changed, graph.add("Mul", features, beta))
 

@@ -44,7 +44,7 @@ def network() -> CCNet:
 
 def write_onnx(network: CCNet, path: Path) -> Path:
     """Export a network in all digits, unchecked; what ships has its weights in float16."""
-    model = build_model(network, averages=True, half=False, metadata={})
+    model = build_model(network, averages=True, half=False, beside=False, metadata={})
     path.write_bytes(seal(model.SerializeToString()))
     return path
 

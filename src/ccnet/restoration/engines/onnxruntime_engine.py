@@ -37,9 +37,10 @@ class OnnxRuntimeEngine:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.description = "ONNX Runtime in float32 on cpu"
-        self._session = _session(read_onnx(path))
+        file = read_onnx(path)
+        self._session = _session(file.model)
         metadata = self._session.get_modelmeta().custom_metadata_map
-        self._shallow = _session(base64.b64decode(metadata["shallow"]))
+        self._shallow = _session(base64.b64decode(metadata["shallow"]) + file.weights)
         self._count = self._session.get_inputs()[1].shape[1]
         width = self._shallow.get_outputs()[0].shape[1] // 12
         self.most_pixels = CPU_BYTES // (_BYTES_PER_CHANNEL * width)

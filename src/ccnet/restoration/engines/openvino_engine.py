@@ -191,10 +191,10 @@ class OpenVinoEngine:
 
     def _part(self, part: str, shape: Shape | None) -> openvino.Model:
         """Cut out the shallow inputs' averages or features, or what gives an output from these."""
-        model = self._core.read_model(model=self._file)
+        model = self._core.read_model(model=self._file.model)
         if part == _SHALLOW:
             encoded = model.get_rt_info(["framework", _SHALLOW]).astype(str)
-            return self._core.read_model(model=base64.b64decode(encoded))
+            return self._core.read_model(model=base64.b64decode(encoded) + self._file.weights)
         if shape is not None:
             samples, height, width = shape
             model.reshape({"pictures": [samples, 3, height, width]})
