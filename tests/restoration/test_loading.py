@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from importlib.util import find_spec as really_find
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from ccnet.errors import CCNetError, MissingExtraError, UsageError, WeightsError
 from ccnet.network import CCNet
 from ccnet.restoration import AutoRestorer, Restorer, loading
 from ccnet.restoration.loading import choose_engine, load_engine
-from ccnet.weights.registry import MODELS
+from ccnet.weights.registry import DEFAULTS, MODELS, model_of
 
 ONNX = MODELS / "dehaze-small.onnx"
 WEIGHTS = MODELS / "dehaze-small.safetensors"
@@ -104,6 +105,7 @@ def test_models_are_run_by_what_can_run_them(tiny_network: CCNet) -> None:
         return engine.partition(" in float32")[0]
 
     assert loaded("dehaze") == loaded(ONNX) == loaded(str(ONNX)) == "OpenVINO"
+    assert all(loaded(model_of(task, "large")) == "OpenVINO" for task in DEFAULTS)
     assert loaded(ONNX, "onnxruntime") == "ONNX Runtime"
     assert loaded(WEIGHTS) == loaded(tiny_network) == loaded("dehaze", "torch") == "PyTorch"
 
@@ -139,6 +141,7 @@ def test_weights_of_ones_own_need_torch(only: Any) -> None:
 def test_an_engine_stays_loaded_until_its_file_changes(tmp_path: Path) -> None:
     path = tmp_path / "mine.onnx"
     path.write_bytes(ONNX.read_bytes())
+    shutil.copy(WEIGHTS, path.with_suffix(".safetensors"))
 
     def load() -> object:
         return load_engine(path, engine="auto", device="cpu", precision="auto")

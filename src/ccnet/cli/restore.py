@@ -77,7 +77,7 @@ def restore(
         str | None,
         typer.Option(
             help="Which of a task's models: small, which is meant when this is left out, or large, "
-            "which restores better, takes many times as long and needs torch."
+            "which restores better and takes many times as long."
         ),
     ] = None,
     engine: Annotated[

@@ -53,8 +53,8 @@ def serve(
         Size,
         typer.Option(
             envvar="CCNET_SIZE",
-            help="Which of a task's models to offer; the large ones restore better, take many "
-            "times as long and need torch.",
+            help="Which of a task's models to offer; the large ones restore better and take many "
+            "times as long.",
         ),
     ] = Size.small,
     model: Annotated[

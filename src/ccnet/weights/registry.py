@@ -107,7 +107,7 @@ def find_onnx(name_or_path: str | os.PathLike[str]) -> Path:
             return path
     raise WeightsError(
         f"{name_or_path} comes without ONNX, which OpenVINO and ONNX Runtime need; restore with "
-        'PyTorch (pip install "ccnet-restore[torch]"), or with a small model that ships.'
+        'PyTorch (pip install "ccnet-restore[torch]"), or with a model that ships.'
     )
 
 
