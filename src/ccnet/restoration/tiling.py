@@ -24,7 +24,7 @@ Progress: TypeAlias = Callable[[float], object]
 
 _LEAST = 124  # the network pads what is smaller
 
-_SMALLER = 3.5
+_SMALLER = 2.3
 """Tiles are so much smaller than what is taken whole. A picture whole takes half of the time, so it
 is worth much memory; one in tiles is large, and needs memory for itself."""
 

@@ -30,6 +30,7 @@ from ccnet.restoration.engines.shared import (
     threads,
     to_channels_first,
     to_pictures,
+    trim_memory,
     warn_of_overflow,
 )
 from ccnet.weights.onnx_files import read_onnx
@@ -102,8 +103,8 @@ class OpenVinoEngine:
 
     def release_memory(self) -> None:
         for model in list(self._compiled.values()):
-            with suppress(RuntimeError):  # of one that another thread's picture is using
-                model.release_memory()
+            _release(model)
+        trim_memory()
 
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
         inputs = {"pictures": to_channels_first(batch), "core": np.array(core)}
@@ -127,6 +128,9 @@ class OpenVinoEngine:
                 # Requests are made anew, for threads cannot share one.
                 features = shallow.create_infer_request()
                 features.infer(inputs)
+                if shape is not None:  # else the network's own work comes on top of theirs
+                    _release(shallow)
+                    trim_memory()
                 request = self._compile(part, precision, shape).create_infer_request()
                 for index, name in enumerate(_FEATURES):
                     tensor = features.get_output_tensor(index)
@@ -180,6 +184,7 @@ class OpenVinoEngine:
                 if (count := threads()) is not None:
                     hints["INFERENCE_NUM_THREADS"] = count
                 compiled = self._core.compile_model(self._part(part, shape), "CPU", hints)
+                trim_memory()
             self._compiled[key] = compiled  # what was used last stands last
             for old in self._fixed_keys()[:-_SHAPES_KEPT]:
                 del self._compiled[old]
@@ -213,6 +218,11 @@ class OpenVinoEngine:
             _settle(model, pinned=part == "pinned")
         output = "measured" if part == "measured" else "restored"
         return openvino.Model([model.output(output)], inputs)
+
+
+def _release(model: openvino.CompiledModel) -> None:
+    with suppress(RuntimeError):  # of one that another thread's picture is using
+        model.release_memory()
 
 
 def _settle(model: openvino.Model, *, pinned: bool) -> None:
