@@ -26,10 +26,16 @@ from ccnet.restoration.engines.onnxruntime_engine import OnnxRuntimeEngine
 from ccnet.weights.files import read_network, save_model
 
 
-def trained(block: Block = "star", strips: Strips | None = (11, 7), modules: int = 1) -> CCNet:
+def trained(
+    block: Block = "star",
+    strips: Strips | None = (11, 7),
+    modules: int = 1,
+    width: int = 8,
+    seed: int = 0,
+) -> CCNet:
     """A network none of whose weights is what it starts as, for 1 and 0 would hide mistakes."""
-    torch.manual_seed(0)
-    network = CCNet(8, modules, block=block, strips=strips).eval()
+    torch.manual_seed(seed)
+    network = CCNet(width, modules, block=block, strips=strips).eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.02)
@@ -55,6 +61,12 @@ def exported(
 @pytest.fixture(scope="module")
 def network() -> CCNet:
     return ccnet.load_network("dehaze")
+
+
+@pytest.fixture(scope="module")
+def tiny() -> CCNet:
+    """What is exported where not the numbers count."""
+    return trained(width=2)
 
 
 @pytest.fixture(scope="module")
@@ -150,18 +162,18 @@ def test_averages_are_those_of_the_core_of_all_pictures(
     np.testing.assert_allclose(measured[0, : len(wanted)], wanted, atol=1e-5)
 
 
-def test_files_say_what_they_are(network: CCNet, tmp_path: Path) -> None:
+def test_files_say_what_they_are(tiny: CCNet, tmp_path: Path) -> None:
     told = {"name": "mine", "licence": "MIT"}
-    export_model(network, tmp_path / "a.onnx", "onnx", metadata=told)
-    export_model(network, tmp_path / "a.xml", "openvino", metadata=told)
+    export_model(tiny, tmp_path / "a.onnx", "onnx", metadata=told)
+    export_model(tiny, tmp_path / "a.xml", "openvino", metadata=told)
     held = onnx.load(tmp_path / "a.onnx").metadata_props
     assert {entry.key: entry.value for entry in held} == told
     model = openvino.Core().read_model(tmp_path / "a.xml")
     assert {key: model.get_rt_info(["ccnet", key]).value for key in told} == told
 
 
-def test_an_onnx_file_takes_any_number_and_size(network: CCNet, tmp_path: Path) -> None:
-    export_model(network, tmp_path / "a.onnx", "onnx")
+def test_an_onnx_file_takes_any_number_and_size(tiny: CCNet, tmp_path: Path) -> None:
+    export_model(tiny, tmp_path / "a.onnx", "onnx")
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx", providers=["CPUExecutionProvider"])
     (pictures,), (restored,) = session.get_inputs(), session.get_outputs()
     assert pictures.shape == restored.shape == ["batch", 3, "height", "width"]
@@ -188,7 +200,7 @@ def test_half_the_bytes_restore_nearly_the_same(
 @pytest.mark.parametrize("wrong", [1.1e-4, np.nan])
 @pytest.mark.parametrize("format", FORMATS)
 def test_what_gives_something_else_is_not_written(
-    network: CCNet,
+    tiny: CCNet,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     format: str,  # noqa: A002
@@ -208,17 +220,17 @@ def test_what_gives_something_else_is_not_written(
 
     monkeypatch.setattr(exporting, f"run_{format}", broken)
     with pytest.raises(ExportError, match=r"differs from the network by .*; it was not written"):
-        export_model(network, tmp_path / f"a{FORMATS[format]}", format)
+        export_model(tiny, tmp_path / f"a{FORMATS[format]}", format)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_part_for_the_shallow_inputs_is_not_written(
-    network: CCNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: CCNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = trained(modules=4)
     monkeypatch.setattr(exporting, "shallow_part", lambda _: shallow_part(serialised(other)))
     with pytest.raises(ExportError, match="shallow inputs"):
-        export_model(network, tmp_path / "a.onnx", "onnx", averages=True)
+        export_model(tiny, tmp_path / "a.onnx", "onnx", averages=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -229,57 +241,57 @@ def serialised(network: CCNet) -> bytes:
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_weights_may_stay_in_the_file_beside_it(network: CCNet, tmp_path: Path, half: bool) -> None:
+def test_weights_may_stay_in_the_file_beside_it(tiny: CCNet, tmp_path: Path, half: bool) -> None:
     path = tmp_path / "a.onnx"
-    save_model(network, tmp_path / "a.safetensors", {}, half=half)
-    network = read_network(tmp_path / "a.safetensors")
-    assert export_model(network, path, "onnx", averages=True, beside=True) < TOLERANCE
+    save_model(tiny, tmp_path / "a.safetensors", {}, half=half)
+    stored = read_network(tmp_path / "a.safetensors")
+    assert export_model(stored, path, "onnx", averages=True, beside=True) < TOLERANCE
     within = tmp_path / "b.onnx"
-    export_model(network, within, "onnx", averages=True)
-    count = sum(weights.numel() for weights in network.parameters())
+    export_model(stored, within, "onnx", averages=True)
+    count = sum(weights.numel() for weights in tiny.parameters())
     assert path.stat().st_size < within.stat().st_size - 3 * count
     picture = np.random.default_rng(0).random((1, 40, 50, 3), dtype=np.float32)
     expected = OnnxRuntimeEngine(within).restore(picture)
     np.testing.assert_allclose(OnnxRuntimeEngine(path).restore(picture), expected, atol=1e-5)
 
 
-def test_weights_beside_it_must_be_the_networks(network: CCNet, tmp_path: Path) -> None:
+def test_weights_beside_it_must_be_the_networks(tiny: CCNet, tmp_path: Path) -> None:
     beside = tmp_path / "a.safetensors"
     with pytest.raises(WeightsError, match=r"a\.safetensors is missing"):
-        export_model(network, tmp_path / "a.onnx", "onnx", averages=True, beside=True)
-    save_model(ccnet.load_network("desnow"), beside, {})
+        export_model(tiny, tmp_path / "a.onnx", "onnx", averages=True, beside=True)
+    save_model(trained(width=2, seed=1), beside, {})
     with pytest.raises(ExportError, match="it was not written"):
-        export_model(network, tmp_path / "a.onnx", "onnx", averages=True, beside=True)
+        export_model(tiny, tmp_path / "a.onnx", "onnx", averages=True, beside=True)
     assert list(tmp_path.iterdir()) == [beside]
     for format, averages in (("onnx", False), ("openvino", True)):  # noqa: A001
         path = tmp_path / f"a{FORMATS[format]}"
         with pytest.raises(UsageError, match="Only ONNX files with averages"):
-            export_model(network, path, format, averages=averages, beside=True)
+            export_model(tiny, path, format, averages=averages, beside=True)
 
 
 @pytest.mark.parametrize(("format", "there"), [("onnx", "a.onnx"), ("openvino", "a.bin")])
 def test_replaces_only_when_told_to(
-    network: CCNet,
+    tiny: CCNet,
     tmp_path: Path,
     format: str,  # noqa: A002
     there: str,
 ) -> None:
     (tmp_path / there).write_bytes(b"mine")
     with pytest.raises(ExportError, match=f"{there} is there already"):
-        export_model(network, tmp_path / f"a{FORMATS[format]}", format)
+        export_model(tiny, tmp_path / f"a{FORMATS[format]}", format)
     assert [path.name for path in tmp_path.iterdir()] == [there]
     assert (tmp_path / there).read_bytes() == b"mine"
-    export_model(network, tmp_path / f"a{FORMATS[format]}", format, overwrite=True)
+    export_model(tiny, tmp_path / f"a{FORMATS[format]}", format, overwrite=True)
     assert (tmp_path / there).read_bytes() != b"mine"
 
 
-def test_refuses_other_formats_and_suffixes(network: CCNet, tmp_path: Path) -> None:
+def test_refuses_other_formats_and_suffixes(tiny: CCNet, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="none of onnx, openvino"):
-        export_model(network, tmp_path / "a.tflite", "tflite")
+        export_model(tiny, tmp_path / "a.tflite", "tflite")
     with pytest.raises(UsageError, match=r"a\.onnx should end in \.xml"):
-        export_model(network, tmp_path / "a.onnx", "openvino")
+        export_model(tiny, tmp_path / "a.onnx", "openvino")
 
 
-def test_a_folder_that_is_not_there_is_named(network: CCNet, tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_named(tiny: CCNet, tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r"missing/a\.xml|missing/a\.bin"):
-        export_model(network, tmp_path / "missing" / "a.xml", "openvino")
+        export_model(tiny, tmp_path / "missing" / "a.xml", "openvino")
