@@ -85,7 +85,7 @@ def test_the_command_writes_a_recogniser(tmp_path: Path) -> None:
         shutil.copy(QUICKSTART / name, tmp_path)
     (tmp_path / "VAL.txt").write_text("garden.jpg\n")
     path = tmp_path / "a.safetensors"
-    train(tmp_path, path, rounds=26, threshold=0.4)
+    train(tmp_path, path, rounds=13, threshold=0.4)
     assert Recogniser.read(path).threshold == 0.4
     with pytest.raises(WeightsError, match="is there already"):
         train(tmp_path, path)

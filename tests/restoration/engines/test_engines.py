@@ -186,10 +186,10 @@ def test_threads_share_shapes_while_others_come_and_go(monkeypatch: pytest.Monke
 
 
 def test_threads_measure_at_once(engines: dict[str, Engine]) -> None:
-    pictures = [noise(200, 200 + 4 * index, seed=index) for index in range(4)]
+    pictures = [noise(130, 130 + 4 * index, seed=index) for index in range(3)]
     for engine in engines.values():
         alone = [engine.measure(picture, 512) for picture in pictures]
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(3) as pool:
             together = list(pool.map(engine.measure, pictures, [512] * len(pictures)))
         assert all(map(np.array_equal, alone, together))
 
