@@ -270,6 +270,12 @@ def test_options_come_from_the_environment_and_a_token_is_asked_for() -> None:
                     assert answer.headers["ccnet-code"] == "unauthorized"
             assert client.get("/v1/models", headers=bearer).status_code == 200
             assert client.get("/", auth=("anyone", "sesame")).status_code == 200
+            described = client.get("/openapi.json", headers=bearer).json()
+            assert described["components"]["securitySchemes"] == {
+                "token": {"type": "http", "scheme": "bearer"}
+            }
+            assert described["paths"]["/v1/restore"]["post"]["security"] == [{"token": []}]
+            assert described["paths"]["/healthz"]["get"]["security"] == []
             late = client.post(
                 "/v1/restore?task=dehaze", content=photograph(2000, 2000, "JPEG"), headers=bearer
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 import tempfile
@@ -13,7 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 from PIL import Image
+from starlette.types import Receive, Scope, Send
 
+from ccnet.serving.limits import Gate
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.options import Options
 from ccnet.serving.refusals import Refusal
@@ -54,6 +57,22 @@ def test_what_is_too_long_is_refused_before_it_is_sent(server: Server) -> None:
         answer = connection.recv(4096)
     assert answer.startswith(b"HTTP/1.1 413")
     assert b"100 Continue" not in answer
+
+
+def test_what_has_arrived_is_taken_however_late_a_busy_server_reads_it() -> None:
+    async def late(_: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(0.2)
+        message = await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": message["body"]})
+
+    async def ask() -> httpx.Response:
+        gate = Gate(late, Settings(arrival_seconds=0.05), Metrics(), lambda: None)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(gate)) as client:
+            return await client.post("http://x/v1/restore", content=b"arrived")
+
+    answer = asyncio.run(ask())
+    assert (answer.status_code, answer.content) == (200, b"arrived")
 
 
 def test_a_slow_body_is_cut_off(server: Server, client: httpx.Client) -> None:

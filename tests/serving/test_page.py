@@ -232,6 +232,36 @@ def test_several_pictures_become_one_zip(browser: Browser, server: Server) -> No
     page.close()
 
 
+def test_no_zip_is_offered_where_nothing_was_restored(browser: Browser, server: Server) -> None:
+    page, wrong = opened(browser, server, DESK)
+    page.get_by_role("tab", name="Several pictures").click()
+    broken = FilePayload(name="b.jpg", mimeType="image/jpeg", buffer=b"no picture")
+    page.locator("#uploads input[type=file]").set_input_files([broken])
+    expect(page.locator("#uploads")).to_contain_text("10.0 B")
+    page.get_by_role("button", name="Restore all").click()
+    report = page.locator("#report textarea")
+    expect(report).to_have_value(re.compile("b.jpg: The picture is no JPEG"), timeout=60_000)
+    expect(page.get_by_role("button", name="Restore all")).to_be_enabled()
+    expect(page.locator("#zip")).not_to_be_visible()
+    assert wrong == []
+    page.close()
+
+
+def test_what_the_keyboard_is_at_is_outlined(browser: Browser, server: Server) -> None:
+    page, _ = opened(browser, server, DESK)
+    outlines = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        outlines.append(
+            page.evaluate(
+                "getComputedStyle((e => e.type == 'radio' ? e.closest('label') : e)"
+                "(document.activeElement)).outlineStyle"
+            )
+        )
+    assert outlines == ["solid"] * len(outlines)
+    page.close()
+
+
 def test_closing_the_page_stops_its_work(browser: Browser, server: Server) -> None:
     page, _ = opened(browser, server, DESK)
     drop(page, LARGE, "noise.jpg", "image/jpeg")

@@ -201,7 +201,8 @@ class _Body:
     async def _next(self) -> Message:
         try:
             left = self._deadline - time.monotonic()
-            message = await asyncio.wait_for(self._receive(), left)
+            # What has arrived is taken, however late a busy server comes to read it.
+            message = await asyncio.wait_for(self._receive(), max(left, 0.001))
         except asyncio.TimeoutError as error:
             raise Refusal("body_too_slow", "The request's body took too long to arrive.") from error
         size = len(message.get("body", b""))

@@ -17,7 +17,7 @@ class Settings:
         precision: What they compute in; see `ccnet.Restorer`.
         tile: As for `ccnet.Restorer`. What is restored in one go cannot be stopped.
         size: Which of a task's models are offered: "small", for a server has many to serve, or
-            "large", which needs torch.
+            "large".
         models: Models to offer beside those that ship; requests name a file by its stem.
         max_megabytes: The largest body of a request to the API, and the largest file on the page.
         max_held_megabytes: All bodies that are being received or worked on, and apart from them
