@@ -19,10 +19,11 @@ from torch import Tensor, nn
 from ccnet.export.graph import Graph
 from ccnet.network import CCNet, SharedAverages
 from ccnet.network.ccnet import PictureNorm, ShallowInput, Stage
-from ccnet.network.inference import FoldedStarModule, ShiftedStrip, for_inference
+from ccnet.network.inference import ShiftedStrip, for_inference
 from ccnet.network.integration import LargeDynamicIntegrationModule
 from ccnet.network.padding import MULTIPLE
 from ccnet.network.residual import ResidualModule
+from ccnet.network.star import EfficientResidualStarModule
 
 Average = Callable[[str], str]
 """Gives the averages (N, C, 1, 1) of features (N, C, H, W), or (1, C, 1, 1) for all of them."""
@@ -41,7 +42,7 @@ def build_model(
     With `half` it holds its weights in float16, and with `beside` none: each then has to be added
     by its name in the network, in float32 or float16.
     """
-    form = for_inference(network, fold=True)
+    form = for_inference(network)
     graph = Graph(form, half=half or beside)
     pictures = graph.input("pictures", _BATCH)
     if not averages:
@@ -210,7 +211,7 @@ def _root(graph: Graph, variance: str, eps: float = 1e-5) -> str:
 
 def _stage(graph: Graph, stage: Stage, features: str, average: Average) -> str:
     for block in stage.modules_:
-        if isinstance(block, FoldedStarModule):
+        if isinstance(block, EfficientResidualStarModule):
             features = _star(graph, block, features, average)
         else:
             assert isinstance(block, ResidualModule)
@@ -218,12 +219,14 @@ def _stage(graph: Graph, stage: Stage, features: str, average: Average) -> str:
     return features
 
 
-def _star(graph: Graph, module: FoldedStarModule, features: str, average: Average) -> str:
+def _star(
+    graph: Graph, module: EfficientResidualStarModule, features: str, average: Average
+) -> str:
     centred = graph.add("Sub", features, graph.average(features, (1,)))
     variance = graph.average(graph.add("Mul", centred, centred), (1,))
     # Centred, though the kernels are, for that rounds less where a pixel's mean is large; and
     # divided before the convolution, not after it, when there are twice as many channels.
-    scaled = graph.add("Div", centred, _root(graph, variance, module.eps))
+    scaled = graph.add("Div", centred, _root(graph, variance, module.norm.eps))
     # Two convolutions, for to part what one gives takes longer than to read its input again.
     context, plain = (
         graph.add("Conv", scaled, *_folded(graph, branch.weight, module.norm))

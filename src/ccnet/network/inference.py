@@ -86,7 +86,6 @@ class FoldedStarModule(nn.Module):
     their means. (N, C, H, W) to the same shape.
 
     Attributes:
-        norm, context, plain: The star module's own, of which the next two are made.
         joined: A' of the context branch, then that of the plain one, without a bias.
         bias: Ab of both.
         eps: What the norm adds to the variance.
@@ -96,7 +95,6 @@ class FoldedStarModule(nn.Module):
 
     def __init__(self, star: EfficientResidualStarModule) -> None:
         super().__init__()
-        self.norm, self.context, self.plain = star.norm, star.context, star.plain
         both = torch.cat((star.context.weight, star.plain.weight)).detach()
         kernels = both * star.norm.weight.detach()[:, None, None]
         self.joined = nn.Conv2d(both.shape[1], both.shape[0], 1, bias=False)

@@ -167,7 +167,7 @@ class Pipeline:
                 restored = self._restorer.restore_picture(read.picture, progress=progress)
         except (CCNetError, MemoryError) as error:
             return _Restored(read, _failed(result, error))
-        if not self._request.compare:
+        if task.job.comparison is None:
             read = read._replace(picture=None)
         return _Restored(read, replace(result, engine=self._restorer.engine), restored)
 
