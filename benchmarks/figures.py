@@ -2,7 +2,7 @@
 
     python benchmarks/figures.py PHOTOS [--pairs PAIRS]
 
-For all models in src/ccnet/weights/models: writes the ONNX files of the small ones, measures all on
+For all models in src/ccnet/weights/models: writes their ONNX files, measures all on
 the clear photographs of PHOTOS as `ccnet benchmark quality` does, and makes the README's pictures.
 PAIRS has what research gives to measure on, which is not in this repository: a folder for each of
 `RESEARCH`, with pictures of the same names in `input` and `target`.
@@ -83,11 +83,10 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path)
     arguments = parser.parse_args()
 
-    for model in DEFAULTS.values():
-        onnx = MODELS / f"{model}.onnx"
-        options = ("--format", "onnx", "--averages", "--half", "--overwrite")
-        ccnet("export", model, *options, "-o", onnx)
     models = [model_of(task, size) for task in DEFAULTS for size in SIZES]
+    for model in models:
+        options = ("--format", "onnx", "--averages", "--beside", "--overwrite")
+        ccnet("export", model, *options, "-o", MODELS / f"{model}.onnx")
     write_quality(measure_quality(photographs_to_measure(arguments.photos), models))
     if arguments.pairs:
         for name, research in RESEARCH.items():
