@@ -21,10 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ccnet.evaluation.speed import combinations
+from ccnet.machine import peak_memory
 from ccnet.restoration.engines import Engine
 from ccnet.restoration.loading import load_engine
-
-STATUS = Path("/proc/self/status")
 
 
 def main() -> None:
@@ -73,16 +72,10 @@ def bytes_per_pixel(engine: Engine, side: int) -> float:
     generator = np.random.default_rng(0)
     engine.restore(generator.random((1, 128, 128, 3), dtype=np.float32))
     picture = generator.random((1, side, side, 3), dtype=np.float32)
-    before = peak()
+    before = peak_memory()
     engine.restore(picture)
     engine.restore(picture)  # with what engines keep between runs
-    return (peak() - before) / side**2
-
-
-def peak() -> int:
-    """The most memory that this process has had, in bytes; Linux's, for `getrusage` inherits it."""
-    (line,) = [line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM")]
-    return int(line.split()[1]) * 1024
+    return (peak_memory() - before) / side**2
 
 
 if __name__ == "__main__":

@@ -48,6 +48,19 @@ def find_device(name: str) -> str:
     return wanted
 
 
+def peak_memory() -> int:
+    """Give the most bytes of memory that this process has had; 0 where no one tells (Windows)."""
+    status = Path("/proc/self/status")
+    if status.exists():  # `getrusage` gives at least what the process had that started this one
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return 1024 * int(line.split()[1])
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 def _may_have_gpu() -> bool:
     """Tell without torch, which takes seconds to import, whether it may find a GPU."""
     if find_spec("torch") is None:

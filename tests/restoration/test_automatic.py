@@ -124,6 +124,23 @@ def test_models_are_of_the_size_that_is_asked_for(
     assert {find_model(name).name for name in loaded} == set(loaded)
 
 
+def test_what_one_model_keeps_is_freed_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    freed = []
+
+    class Loaded:
+        def __init__(self, model: str, **_: object) -> None:
+            self.model = model
+
+        def release_memory(self) -> None:
+            freed.append(self.model)
+
+    monkeypatch.setattr(automatic_module, "Restorer", Loaded)
+    restorer = AutoRestorer()
+    for model in ("dehaze-small", "dehaze-small", "deblur-small", "dehaze-small"):
+        restorer._restorer(model)
+    assert freed == ["dehaze-small", "dehaze-small", "deblur-small"]
+
+
 def test_a_size_is_of_a_task_s_models() -> None:
     picture = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(UsageError, match="size=huge is none of small, large"):

@@ -45,7 +45,7 @@ class Bounded:
         pixels = math.prod(batch.shape[:3])
         if pixels > self._holds:
             self.refused.append(pixels)
-            raise MemoryRanOut(batch)
+            raise MemoryRanOut(pixels)
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
         self._check(batch)

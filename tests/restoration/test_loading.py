@@ -51,6 +51,18 @@ def test_auto_takes_the_fastest_on_a_cpu(
     assert choose_engine("auto", "cpu", precision) == chosen
 
 
+def test_auto_takes_bfloat16_where_it_is(only: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the CPU has none, OpenVINO would compute in float32 and not say so."""
+    for has, chosen in ((True, "openvino"), (False, "torch")):
+        monkeypatch.setattr(loading, "has_bfloat16", lambda _, has=has: has)
+        assert choose_engine("auto", "cpu", "bfloat16") == chosen
+    with pytest.raises(UsageError, match="engine=openvino, which has float32 here"):
+        AutoRestorer(engine="openvino", precision="bfloat16")
+    only("openvino")
+    with pytest.raises(MissingExtraError, match="precision=bfloat16 needs torch"):
+        choose_engine("auto", "cpu", "bfloat16")
+
+
 def test_auto_takes_torch_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "find_device", lambda _: "cuda:0")
     assert choose_engine("auto", "auto", "auto") == "torch"
@@ -66,7 +78,7 @@ def test_auto_takes_torch_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("tensorrt", "auto", "auto", "engine=tensorrt is none of auto, openvino"),
         ("auto", "auto", "int8", "precision=int8 is none of auto, float32"),
-        ("openvino", "auto", "float16", "engine=openvino, which has float32, bfloat16"),
+        ("openvino", "auto", "float16", "engine=openvino, which has float32"),
         ("onnxruntime", "auto", "bfloat16", "engine=onnxruntime, which has float32"),
         ("openvino", "tpu", "auto", "device=tpu"),
         ("auto", "cuda:99", "auto", "device=cuda:99"),
@@ -136,6 +148,8 @@ def test_weights_of_ones_own_need_torch(only: Any) -> None:
     only("openvino", "onnxruntime")
     with pytest.raises(WeightsError, match=r'"ccnet-restore\[torch\]"'):
         load_engine(WEIGHTS, engine="auto", device="cpu", precision="auto")
+    with pytest.raises(WeightsError, match=r"^none\.safetensors is not there\.$"):
+        load_engine("none.safetensors", engine="auto", device="cpu", precision="auto")
 
 
 def test_an_engine_stays_loaded_until_its_file_changes(tmp_path: Path) -> None:

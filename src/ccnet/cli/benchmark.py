@@ -153,13 +153,16 @@ def speed(
         check_output(output, NAMES, overwrite=overwrite)
     sides = side or [512, 1024]
     speeds = []
-    with progress_bar() as bar:
-        task = bar.add_task("", total=len(sides) * len(combinations(device)))
-        for measured in measure_speed(model, sides=sides, rounds=rounds, device=device):
-            speeds.append(measured)
-            text = f"{measured.engine} {measured.precision}"
-            bar.update(task, completed=len(speeds), description=text)
-    typer.echo(speed_table(speeds), nl=False)
+    try:  # the last may fail, and what took minutes is not to be lost with it
+        with progress_bar() as bar:
+            task = bar.add_task("", total=len(sides) * len(combinations(device)))
+            for measured in measure_speed(model, sides=sides, rounds=rounds, device=device):
+                speeds.append(measured)
+                text = f"{measured.engine} {measured.precision}"
+                bar.update(task, completed=len(speeds), description=text)
+    finally:
+        if speeds:
+            typer.echo(speed_table(speeds), nl=False)
     if output is not None:
         write_speed(speeds, model, device, output, overwrite=overwrite)
         typer.echo(b"written to " + os.fsencode(output), err=True)

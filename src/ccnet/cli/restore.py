@@ -94,8 +94,8 @@ def restore(
     precision: Annotated[
         str,
         typer.Option(
-            help="auto, which is bfloat16 with OpenVINO where the CPU has it, else float32; "
-            "float32, bfloat16, float16."
+            help="auto, which is bfloat16 with OpenVINO where the CPU has it, float16 on CUDA, and "
+            "else float32; float32, bfloat16, float16."
         ),
     ] = "auto",
     tile: Annotated[

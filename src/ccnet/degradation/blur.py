@@ -45,7 +45,9 @@ def add_blur(
         return clean.clone()
     length = random_length(clean, generator, strength)
     knee, white = random_tone_curve(clean, generator)
-    light = to_light(clean, knee, white)
+    # Files of linear values, and videos whose frames were added up as they are stored.
+    as_stored = happens(0.15, clean, generator)
+    light = torch.lerp(to_light(clean, knee, white), clean, as_stored)
     positions, weights = sample_evenly(random_paths(clean, generator), INSTANTS)
     blurry = integrate(
         light,
@@ -54,7 +56,8 @@ def add_blur(
         random_nearness(clean, generator),
         random_cover(clean, generator),
     )
-    blurry = from_light(_random_noise(blurry, generator), knee, white)
+    blurry = _random_noise(blurry, generator)
+    blurry = torch.lerp(from_light(blurry, knee, white), blurry.clamp(0, 1), as_stored)
     blurry = random_jpeg(blurry, generator)
     untouched = happens(0.1 if strength is None else 0, clean, generator)
     return torch.where(untouched > 0, clean, blurry)
@@ -77,12 +80,12 @@ def random_length(clean: Tensor, generator: torch.Generator, strength: float | N
 def random_tone_curve(clean: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Where highlights begin to be compressed, and how much light white stands for: (N, 1, 1, 1).
 
-    Most pictures have plain sRGB, as videos of added frames do; in one of five white is up to
-    ten times brighter, so that lights and skies streak over what is dark beside them.
+    Three of five pictures have plain sRGB, as videos of added frames do; in the others white is up
+    to ten times brighter, so that lights and skies streak over what is dark beside them.
     """
     one = (len(clean), 1, 1, 1)
     knee = uniform(0.2, 0.8, one, clean, generator)
-    white = 10 ** (happens(0.2, clean, generator) * uniform(0.1, 1, one, clean, generator))
+    white = 10 ** (happens(0.4, clean, generator) * uniform(0.1, 1, one, clean, generator))
     return knee, white
 
 

@@ -208,6 +208,9 @@ def random_flakes(layer: Layer, fall: Fall, flakes: int, generator: torch.Genera
     opacity = uniform(thin, thick, one, fall.amount, generator) * uniform(
         0.3, 1, number, fall.amount, generator
     )
+    # In one fall of five flakes hide what is behind them, as many of CSD's do.
+    solid = happens(0.2, fall.amount, generator).view(one)
+    opacity = torch.lerp(opacity, uniform(0.9, 1, number, fall.amount, generator), solid)
     opacity = opacity * (radius / (radius + length / 2)) ** uniform(
         0.1, 0.8, one, fall.amount, generator
     )
@@ -219,14 +222,17 @@ def random_veil(
 ) -> tuple[Tensor, Tensor]:
     """Transmission (N, 1, H, W) and airlight (N, 3, 1, 1) of the snow that is too far to see.
 
-    `amount` (N, 1) from 0 to 1; `light` (N, 3, H, W), that which flakes have.
+    In 45% of the pictures there is none. `amount` (N, 1) from 0 to 1; `light` (N, 3, H, W), that
+    which flakes have.
     """
     one = (len(clean), 1, 1, 1)
     depth = make_depth(clean, generator)
     nearest = uniform(0.1, 0.8, one, clean, generator)
     depth = nearest + (1 - nearest) * depth
     patches = uniform(0, 0.15, one, clean, generator) * smooth_field(clean, 3, generator)
-    density = DENSEST_VEIL * amount[..., None, None] * uniform(0, 1, one, clean, generator)
+    # Snow100K has none, CSD an even one on most of its pictures.
+    veiled = happens(0.55, clean, generator) * uniform(0, 1, one, clean, generator)
+    density = DENSEST_VEIL * amount[..., None, None] * veiled
     transmission = torch.exp(-density * depth * torch.exp(patches))
     airlight = uniform(0.85, 1.1, one, clean, generator) * light.mean((2, 3), keepdim=True)
     return transmission, airlight.clamp(0, 1)

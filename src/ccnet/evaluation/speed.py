@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import multiprocessing
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -19,7 +17,7 @@ from skimage.metrics import peak_signal_noise_ratio
 from skimage.transform import resize
 
 from ccnet.evaluation.cost import SIDE, count_macs
-from ccnet.machine import find_device, has_bfloat16
+from ccnet.machine import find_device, has_bfloat16, peak_memory
 from ccnet.network import CCNet
 from ccnet.restoration.loading import PRECISIONS, load_engine
 from ccnet.weights import load_network
@@ -43,7 +41,8 @@ class Speed:
         plain: The same of the plain network: as it is trained, in eager float32.
         psnr: In dB, to what the plain network gives.
         gigabytes: What the process took more at most than before the picture.
-        reached: Multiplications a second, as a share of those of a matrix product in float32.
+        reached: Multiplications a second, as a share of those of a product of matrices in the same
+            precision.
     """
 
     engine: str
@@ -102,7 +101,8 @@ def _measure(model: str, engine: str, precision: str, side: int, rounds: int, de
     network = load_network(model)
     plain = _plain(network, device)
     expected = plain(picture)
-    matrix = torch.rand(MATRIX, MATRIX, device=device)
+    matrix = torch.rand(MATRIX, MATRIX, device=device, dtype=getattr(torch, precision))
+    _ = matrix @ matrix  # the first takes longer
     timed = _least_seconds(
         {
             "engine": lambda: restore(picture),
@@ -156,5 +156,4 @@ def _peak_memory(device: str) -> int:
     """Give the most bytes that this process has taken so far, of the GPU's memory on one."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    return peak_memory()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import copy
 import os
 import tempfile
 from collections.abc import Mapping
@@ -43,7 +44,7 @@ def export_model(
     """Write a network for another engine, if that gives the same there; docs/export.md tells what.
 
     Args:
-        network: What to write.
+        network: What to write, on any device; it is copied.
         path: Where to, with the format's suffix; OpenVINO's weights go beside it, as .bin.
         format: One of `FORMATS`.
         averages: Whether the whole-picture averages are an input and an output; an ONNX file that
@@ -75,7 +76,7 @@ def export_model(
         if not overwrite and os.path.lexists(target):
             raise ExportError(taken(target))
 
-    network = network.eval()
+    network = copy.deepcopy(network).float().cpu().eval()
     metadata = metadata or {}
     model = build_model(network, averages=averages, half=half, beside=beside, metadata=metadata)
     onnx = model.SerializeToString()

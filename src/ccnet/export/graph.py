@@ -12,8 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, checker, helper, numpy_helper
 from torch import Tensor, nn
 
-OPSET, IR_VERSION = 20, 10
-"""The first opset with GELU, and the format of the release that brought it (onnx 1.16)."""
+OPSET, IR_VERSION = 20, 9
+"""The first opset with GELU, and the format of the release that brought it (onnx 1.15)."""
 
 Attribute = int | str | list[int]
 Sides = Sequence[int | str]

@@ -34,6 +34,9 @@ COLUMNS = 64
 CHANNELS = 8
 """Channels in one program at most: 16 bytes of bfloat16, which one instruction reads."""
 
+LARGEST = 2**31 - 1
+"""Values of one picture at most: places in it are counted in 32 bits."""
+
 WARPS = 4
 """Of 32 threads, which share a program."""
 

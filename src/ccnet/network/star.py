@@ -35,7 +35,12 @@ class Surroundings(nn.Conv2d):
         super().__init__(channels, channels, side, padding=side // 2, groups=channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        if depthwise is None or not features.is_cuda or self.kernel_size[0] != depthwise.WINDOW:
+        if (
+            depthwise is None
+            or not features.is_cuda
+            or self.kernel_size[0] != depthwise.WINDOW
+            or features[0].numel() > depthwise.LARGEST
+        ):
             return super().forward(features)
         assert self.bias is not None
         convolved: Tensor = depthwise.depthwise(features, self.weight)

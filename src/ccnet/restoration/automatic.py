@@ -65,6 +65,7 @@ class AutoRestorer:
         choose_engine(engine, device, precision)  # checked now, for models are loaded later
         self._arguments = (engine, device, precision)
         self._restorers: dict[str, Restorer] = {}
+        self._latest: str | None = None
         self._loading = Lock()
 
     @property
@@ -143,8 +144,17 @@ class AutoRestorer:
         outcome = _recognise_arrays(arrays, self.size)
         return None if outcome.model is None else self._restorer(outcome.model), outcome
 
+    def release_memory(self) -> None:
+        """Free what is kept of one picture for the next, up to 2 GiB for each model on a CPU."""
+        for restorer in list(self._restorers.values()):
+            restorer.release_memory()
+
     def _restorer(self, model: str) -> Restorer:
+        """Load a model; what the one before it keeps is freed, so that they never add up."""
         with self._loading:
+            if model != self._latest:
+                self.release_memory()
+                self._latest = model
             if model not in self._restorers:
                 engine, device, precision = self._arguments
                 self._restorers[model] = Restorer(

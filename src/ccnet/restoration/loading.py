@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ccnet.errors import MissingExtraError, UsageError, WeightsError
 from ccnet.extras import require
-from ccnet.machine import find_device
+from ccnet.machine import find_device, has_bfloat16
 from ccnet.weights.registry import ONNX, find_onnx, find_weights
 
 if TYPE_CHECKING:
@@ -50,11 +50,13 @@ def choose_engine(
     elif "torch" in names and find_device(device) != "cpu":
         names = ["torch"]
     elif precision != "auto":
-        names = [name for name in names if precision in PRECISIONS[name]] or names
+        names = [name for name in names if precision in _precisions(name)] or names
     name = next((name for name in names if find_spec(name)), names[0])
-    if precision not in ("auto", *PRECISIONS[name]):
-        there = ", ".join(PRECISIONS[name])
-        raise UsageError(f"precision={precision} is not one of engine={name}, which has {there}.")
+    if precision not in ("auto", *_precisions(name)):
+        there = ", ".join(_precisions(name))
+        raise UsageError(
+            f"precision={precision} is not one of engine={name}, which has {there} here."
+        )
     if name != "torch" and device != "auto" and find_device(device) != "cpu":
         raise UsageError(f"device={device} needs engine=torch; engine={name} runs on the CPU.")
     if find_spec(name) is None:
@@ -104,6 +106,14 @@ def load_engine(
 def _check(what: str, name: str, there: Collection[str]) -> None:
     if name not in ("auto", *there):
         raise UsageError(f"{what}={name} is none of auto, {', '.join(there)}.")
+
+
+def _precisions(engine: str) -> tuple[str, ...]:
+    """List what an engine computes in on this machine."""
+    # Where the CPU has no bfloat16, OpenVINO would compute in float32 and not say so.
+    if engine == "openvino" and not has_bfloat16("cpu"):
+        return ("float32",)
+    return PRECISIONS[engine]
 
 
 def _find(model: str | os.PathLike[str], engine: str) -> tuple[Path, Collection[str]]:

@@ -50,8 +50,8 @@ class Restorer:
         engine: "auto" (torch on a GPU, and on a CPU the fastest there is), "openvino",
             "onnxruntime", or "torch", which alone runs files of weights and a `CCNet`.
         device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:N" or "mps".
-        precision: "auto" (the engine's: bfloat16 for OpenVINO where the CPU has it, else float32),
-            "float32", "bfloat16" or "float16".
+        precision: "auto" (the engine's: bfloat16 for OpenVINO where the CPU has it, float16 on
+            CUDA, else float32), "float32", "bfloat16" or "float16".
         tile: "auto" cuts a picture that is too large for memory into tiles, "off" never does, and a
             number is the most pixels that a tile may have across and down, from 512 up.
         strength: From 0, which changes nothing, to 1, the network's full result.

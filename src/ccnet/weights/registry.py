@@ -99,8 +99,11 @@ def find_onnx(name_or_path: str | os.PathLike[str]) -> Path:
     has none, as files of weights and those on the Hub have none.
     """
     found = look_up(name_or_path)
-    if isinstance(found, Path) and found.suffix.lower() == ONNX:
-        return found
+    if isinstance(found, Path):
+        if found.suffix.lower() == ONNX:
+            return found
+        if not os.path.exists(found):  # noqa: PTH110
+            raise WeightsError(f"{found} is not there.")
     if isinstance(found, Model) and isinstance(found.file, Path):
         path = found.file.with_suffix(ONNX)
         if path.is_file():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import openvino
@@ -27,6 +29,7 @@ from ccnet.restoration.engines.averages import sampled_averages
 from ccnet.restoration.engines.onnxruntime_engine import OnnxRuntimeEngine
 from ccnet.restoration.engines.openvino_engine import OpenVinoEngine
 from ccnet.restoration.engines.torch_engine import TorchEngine
+from ccnet.restoration.loading import load_engine
 from ccnet.weights import load_network
 from ccnet.weights.onnx_files import seal
 from ccnet.weights.registry import MODELS
@@ -212,7 +215,7 @@ def test_numbers_that_are_not_finite_are_told(
         engine(broken_file).restore(noise(1, 8, 8))
 
 
-def test_what_overflows_is_picturesin_float32(
+def test_what_overflows_is_restored_in_float32(
     broken_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, broken = (OpenVinoEngine(path, precision="float32") for path in (ONNX, broken_file))
@@ -249,6 +252,40 @@ def test_memory_that_runs_out_is_told(monkeypatch: pytest.MonkeyPatch, error: Ex
     monkeypatch.setattr(engine, "_compile", lambda *_: _Failing(fail))
     with pytest.raises(MemoryRanOut, match="does not hold 320 pixels"):
         engine.restore(noise(1, 16, 20))
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("openvino", "_compile"),
+        ("onnxruntime", "_shallow"),
+        ("onnxruntime", "_session"),
+        ("torch", "_tensor"),
+    ],
+)
+def test_memory_may_run_out_at_any_moment(
+    name: str, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also while the network is compiled, or averages are measured: the first thing with tiles."""
+    engine = load_engine("dehaze", engine=name, device="cpu", precision="float32")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("std::bad_alloc")
+
+    failing = SimpleNamespace(run=fail) if place in ("_shallow", "_session") else fail
+    monkeypatch.setattr(engine, place, failing)
+    picture = noise(1, 520, 516)
+    with pytest.raises(MemoryRanOut, match=r"does not hold \d+ pixels"):
+        engine.measure(picture[0], 512)
+    if place != "_shallow":
+        with pytest.raises(MemoryRanOut, match="does not hold 268320 pixels"):
+            engine.restore(picture)
+
+
+def test_that_memory_ran_out_can_be_told_to_another_process() -> None:
+    error = pickle.loads(pickle.dumps(MemoryRanOut(320)))
+    assert isinstance(error, MemoryRanOut)
+    assert str(error) == str(MemoryRanOut(320))
 
 
 class _Failing:

@@ -29,16 +29,18 @@ class Pixels(Protocol):
 class MemoryRanOut(PictureError):
     """So many pixels at once are more than memory holds."""
 
-    def __init__(self, batch: Floats) -> None:
-        samples, height, width, _ = batch.shape
+    def __init__(self, pixels: int) -> None:
+        self.pixels = pixels
         super().__init__(
-            f"Memory does not hold {samples * height * width} pixels at once; free some, or ask "
-            "for smaller tiles."
+            f"Memory does not hold {pixels} pixels at once; free some, or ask for smaller tiles."
         )
+
+    def __reduce__(self) -> tuple[type[MemoryRanOut], tuple[int]]:
+        return type(self), (self.pixels,)
 
 
 class Engine(Protocol):
-    """Runs one network on batches. It keeps nothing between calls, so threads may share it.
+    """Runs one network on batches. Nothing of one goes into the next, so threads may share it.
 
     Attributes:
         description: What runs it, in which precision and where, for people.

@@ -11,14 +11,14 @@ import onnxruntime
 
 from ccnet.errors import WeightsError
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
-from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pixels
+from ccnet.restoration.engines.engine import Averages, Floats, Pixels
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
     NOT_FINITE,
     inputs_of,
-    ran_out,
+    memory_watched,
+    shallow_inputs_of,
     threads,
-    to_channels_first,
     to_pictures,
 )
 from ccnet.weights.onnx_files import read_onnx
@@ -60,8 +60,8 @@ class OnnxRuntimeEngine:
         """Do nothing: its sessions free what they keep only when they end."""
 
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
-        inputs = {"pictures": to_channels_first(batch), "core": np.array(core)}
-        averages: Floats = self._shallow.run(None, inputs)[0][0]
+        with memory_watched(batch):
+            averages: Floats = self._shallow.run(None, shallow_inputs_of(batch, core))[0][0]
         return averages
 
     def _measure(self, batch: Floats, given: Averages, core: Core) -> Averages:
@@ -69,13 +69,9 @@ class OnnxRuntimeEngine:
         return averages
 
     def _run(self, output: str, batch: Floats, given: Averages, core: Core) -> Floats:
-        try:
+        with memory_watched(batch):
             inputs = inputs_of(batch, given, core, self._count)
             result: Floats = self._session.run([output], inputs)[0]
-        except Exception as error:  # those of ONNX Runtime have no base of their own
-            if not ran_out(error):
-                raise
-            raise MemoryRanOut(batch) from error
         if not np.isfinite(result).all():
             raise WeightsError(NOT_FINITE)
         return result

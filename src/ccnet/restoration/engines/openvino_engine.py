@@ -18,17 +18,17 @@ import numpy as np
 import openvino
 from openvino import opset13 as operators
 
-from ccnet.errors import UsageError, WeightsError
+from ccnet.errors import WeightsError
 from ccnet.machine import has_bfloat16
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
-from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pixels
+from ccnet.restoration.engines.engine import Averages, Floats, Pixels
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
     NOT_FINITE,
     inputs_of,
-    ran_out,
+    memory_watched,
+    shallow_inputs_of,
     threads,
-    to_channels_first,
     to_pictures,
     trim_memory,
     warn_of_overflow,
@@ -64,18 +64,15 @@ _SHAPES_KEPT = 6
 class OpenVinoEngine:
     """Runs a network from an ONNX file of ours; see `Engine`.
 
-    `precision` is auto, float32 or bfloat16. auto is bfloat16 where the CPU has it: docs/engines.md
-    tells how far that is from float32. Raises `UsageError` for one that is not there, and
-    `WeightsError` for a file that is none of ours.
+    `precision` is auto, float32, or bfloat16 where the CPU has it, which auto is there:
+    docs/engines.md tells how far that is from float32. Raises `WeightsError` for a file that is
+    none of ours.
     """
 
     together = 1
 
     def __init__(self, path: str | os.PathLike[str], *, precision: str = "auto") -> None:
         self._core = openvino.Core()
-        # Where the CPU has no bfloat16, OpenVINO would compute in float32 and not say so.
-        if precision == "bfloat16" and not has_bfloat16("cpu"):
-            raise UsageError("precision=bfloat16 is nothing that OpenVINO has on this CPU.")
         if precision == "auto":
             precision = "bfloat16" if has_bfloat16("cpu") else "float32"
         self._precision = precision
@@ -107,9 +104,9 @@ class OpenVinoEngine:
         trim_memory()
 
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
-        inputs = {"pictures": to_channels_first(batch), "core": np.array(core)}
-        request = self._compile(_SHALLOW, "float32").create_infer_request()
-        averages: Floats = request.infer(inputs)[0][0].copy()
+        with memory_watched(batch, self._begin_anew):
+            request = self._compile(_SHALLOW, "float32").create_infer_request()
+            averages: Floats = request.infer(shallow_inputs_of(batch, core))[0][0].copy()
         self.release_memory()
         return averages
 
@@ -119,11 +116,11 @@ class OpenVinoEngine:
 
     def _run(self, part: str, batch: Floats, given: Averages, core: Core) -> Floats:
         """Give what a part puts out; once more in float32 where a lower precision overflows."""
-        shallow = self._compile("features", "float32")
-        count = shallow.input("averages").shape[1]
         shape = self._fixed_shape(part, batch)
         for precision in dict.fromkeys((self._precision, "float32")):
-            try:
+            with memory_watched(batch, self._begin_anew):
+                shallow = self._compile("features", "float32")
+                count = shallow.input("averages").shape[1]
                 inputs = inputs_of(batch, given, core, count)
                 # Requests are made anew, for threads cannot share one.
                 features = shallow.create_infer_request()
@@ -140,20 +137,20 @@ class OpenVinoEngine:
                 result: Floats = request.infer(inputs)[0]
                 if result.size == 0:
                     raise MemoryError
-            except (MemoryError, RuntimeError) as error:
-                if not ran_out(error):
-                    raise
-                with self._compiling:
-                    # What ran out of memory, or is compiled by the core of what did, can end the
-                    # process when it is run again.
-                    self._core = openvino.Core()
-                    self._compiled.clear()
-                raise MemoryRanOut(batch) from error
             if np.isfinite(result).all():
                 return result
             if precision != "float32":
                 warn_of_overflow(precision)
         raise WeightsError(NOT_FINITE)
+
+    def _begin_anew(self) -> None:
+        """Drop what ran out of memory.
+
+        It, or what is compiled by the core of what did, can end the process when it is run again.
+        """
+        with self._compiling:
+            self._core = openvino.Core()
+            self._compiled.clear()
 
     def _fixed_shape(self, part: str, batch: Floats) -> Shape | None:
         """Give the batch's shape where the network is compiled for it alone.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ccnet.restoration.engines.engine import Floats
+from ccnet.restoration.engines.engine import Floats, MemoryRanOut
 
 CPU_BYTES = 2 << 30
 """Working memory on a CPU: fixed, so that the same picture comes out the same on a busy day."""
@@ -29,6 +32,22 @@ def ran_out(error: BaseException) -> bool:
     """Whether an error says that memory ran out; engines in C++ say it in words of their own."""
     words = ("bad_alloc", "allocate", "out of memory")
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+
+
+@contextmanager
+def memory_watched(batch: Floats, then: Callable[[], object] | None = None) -> Iterator[None]:
+    """Raise `MemoryRanOut` where an engine says so of `batch` (N, H, W, 3), after `then` is done.
+
+    Whatever else it raises is let through, for engines' errors have no base of their own.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not ran_out(error):
+            raise
+        if then is not None:
+            then()
+        raise MemoryRanOut(math.prod(batch.shape[:3])) from error
 
 
 def trim_memory() -> None:
@@ -55,13 +74,18 @@ def to_channels_first(batch: Floats) -> Floats:
     return np.ascontiguousarray(batch.transpose(0, 3, 1, 2), np.float32)
 
 
+def shallow_inputs_of(batch: Floats, core: tuple[int, ...]) -> dict[str, NDArray[Any]]:
+    """Fill in the inputs of an ONNX file's part for the shallow inputs."""
+    return {"pictures": to_channels_first(batch), "core": np.array(core, np.int64)}
+
+
 def inputs_of(
     batch: Floats, given: Floats, core: tuple[int, ...], count: int
 ) -> dict[str, NDArray[Any]]:
     """Fill in an ONNX file's inputs; NaN stands for those of `count` averages not `given`."""
     averages = np.full((1, count), np.nan, np.float32)
     averages[0, : len(given)] = given
-    return {"pictures": to_channels_first(batch), "averages": averages, "core": np.array(core)}
+    return shallow_inputs_of(batch, core) | {"averages": averages}
 
 
 def to_pictures(restored: Floats) -> Floats:

@@ -20,11 +20,11 @@ from ccnet.network.ccnet import keep_shallow_exact
 from ccnet.network.inference import for_inference
 from ccnet.network.padding import fitting_size, pad_to_fit
 from ccnet.restoration.engines.averages import Core, measure_averages
-from ccnet.restoration.engines.engine import Averages, Floats, MemoryRanOut, Pixels
+from ccnet.restoration.engines.engine import Averages, Floats, Pixels
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
     NOT_FINITE,
-    ran_out,
+    memory_watched,
     warn_of_overflow,
 )
 
@@ -84,7 +84,7 @@ class TorchEngine:
         """Do nothing: PyTorch keeps nothing on a CPU, and on a GPU what it keeps serves all."""
 
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
-        with torch.inference_mode():
+        with memory_watched(batch), torch.inference_mode():
             pictures = pad_to_fit(self._tensor(batch).permute(0, 3, 1, 2), self._network.smallest)
             averages = PartAverages(core, pictures.shape[2])
             self._network.shallow_half(pictures[:, :, ::2, ::2], averages)
@@ -109,21 +109,17 @@ class TorchEngine:
         """Run the network; once more in float32 where a lower precision overflows."""
         for dtype in dict.fromkeys((self._dtype, torch.float32)):
             half = dtype != torch.float32
-            try:
-                with (
-                    torch.inference_mode(),
-                    torch.autocast(self._device.type, dtype if half else None, enabled=half),
-                ):
-                    # To permute this is channels_last already, and moves nothing.
-                    pictures = self._tensor(batch).permute(0, 3, 1, 2)
-                    restored = self._network(pictures, average()).float()
-                    if restored.isfinite().all():
-                        clamped: Tensor = restored.clamp(0, 1).permute(0, 2, 3, 1)
-                        return clamped
-            except (MemoryError, RuntimeError) as error:  # OutOfMemoryError is one of these
-                if not ran_out(error):
-                    raise
-                raise MemoryRanOut(batch) from error
+            with (
+                memory_watched(batch),
+                torch.inference_mode(),
+                torch.autocast(self._device.type, dtype if half else None, enabled=half),
+            ):
+                # To permute this is channels_last already, and moves nothing.
+                pictures = self._tensor(batch).permute(0, 3, 1, 2)
+                restored = self._network(pictures, average()).float()
+                if restored.isfinite().all():
+                    clamped: Tensor = restored.clamp(0, 1).permute(0, 2, 3, 1)
+                    return clamped
             if half:
                 warn_of_overflow(str(dtype).removeprefix("torch."))
         raise WeightsError(NOT_FINITE)
