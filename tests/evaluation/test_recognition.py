@@ -10,8 +10,9 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from ccnet.evaluation.recognition import QUALITIES, STRENGTHS, confusion, degraded_pictures, measure
+from ccnet.evaluation.recognition import confusion, degraded_pictures, measure
 from ccnet.recognition import TASKS
+from ccnet.recognition.kinds import QUALITIES, STRENGTHS
 
 
 @pytest.fixture

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 import torch
+from skimage import data
 
 from ccnet.datasets.photographs import Photographs, split_photographs
+from ccnet.degradation.blur import MARGIN
 from ccnet.errors import WeightsError
+from ccnet.images import Picture
 from ccnet.recognition import KINDS
 from ccnet.recognition.cells import CHANNELS, LEVELS
 from ccnet.recognition.recogniser import Recogniser
-from ccnet.training.recognition import Sample, fit, make_samples, train
-from ccnet.training.recognition_pictures import make_drawing, make_picture, shallow_focus
+from ccnet.recognition.views import views_of_picture
+from ccnet.training.recognition import Sample, calibrate, fit, make_samples, train
+from ccnet.training.recognition_network import DegradationClassifier
+from ccnet.training.recognition_pictures import (
+    make_drawing,
+    make_picture,
+    measured_pictures,
+    reduced,
+    shallow_focus,
+)
 
 QUICKSTART = Path(str(files("ccnet.training") / "quickstart"))
 
@@ -80,12 +92,60 @@ def test_what_can_be_told_apart_is_learned() -> None:
     assert right.float().mean() > 0.9
 
 
+def test_unfinished_pictures_are_as_they_were_taken(photographs: Photographs) -> None:
+    """Of every other round: gray, resized or compressed later, no picture of these is."""
+    finished, taken = (
+        [
+            make_picture(photographs, "snow", torch.Generator().manual_seed(seed), finished=how)
+            for seed in range(12)
+        ]
+        for how in (True, False)
+    )
+    assert not all(map(torch.equal, finished, taken))
+    assert any(one.shape != other.shape for one, other in zip(finished, taken, strict=True))
+    assert all((picture[0] - picture[2]).abs().max() > 0.01 for picture in taken)
+
+
+def test_what_is_measured_is_made_of_a_photograph(photographs: Photographs) -> None:
+    clean = reduced(photographs.pictures[0], 128)
+    made = list(measured_pictures(clean, torch.Generator().manual_seed(0)))
+    assert Counter(kind for kind, _ in made) == dict.fromkeys(KINDS, 3)
+    inner = clean[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    assert max(inner.shape) == 128
+    assert {picture.shape for _, picture in made} == {inner.shape}
+    assert torch.equal(made[0][1], inner)
+    changes = [float((picture - inner).abs().mean()) for _, picture in made[1:]]
+    assert max(changes[:2]) < 0.02 < min(changes[2:5])
+
+
+def test_calibration_takes_off_what_a_network_leans_to() -> None:
+    torch.manual_seed(0)
+    network = DegradationClassifier().eval()
+    generator = torch.Generator().manual_seed(0)
+    samples = [
+        Sample(torch.randn(CHANNELS, 30, generator=generator), torch.randn(CHANNELS, 30), kind)
+        for kind in torch.arange(len(KINDS)).repeat(50).tolist()
+    ]
+    network.state_dict()["head.5.bias"] += torch.tensor([4.0, 0.0, 0.0, -2.0])
+    calibrate([network], samples)
+    with torch.no_grad():
+        likely = [
+            network(one.overview[None].float(), one.details[None].float()).softmax(1)[0]
+            for one in samples
+        ]
+    # Nothing tells these apart, so each kind should be as likely as there are samples of it, but
+    # for blur, which is moved by half of that.
+    clear, haze, blur, snow = torch.stack(likely).mean(0).tolist()
+    assert [haze, snow] == pytest.approx([clear, clear], abs=0.01)
+    assert blur < clear / 3
+
+
 def test_the_command_writes_a_recogniser(tmp_path: Path) -> None:
     for name in ("cove.jpg", "street.jpg", "garden.jpg"):
         shutil.copy(QUICKSTART / name, tmp_path)
     (tmp_path / "VAL.txt").write_text("garden.jpg\n")
     path = tmp_path / "a.safetensors"
-    train(tmp_path, path, rounds=13, threshold=0.4)
-    assert Recogniser.read(path).threshold == 0.4
+    train(tmp_path, path, rounds=13)
+    assert Recogniser.read(path).probabilities(views_of_picture(Picture(data.astronaut())))
     with pytest.raises(WeightsError, match="is there already"):
         train(tmp_path, path)

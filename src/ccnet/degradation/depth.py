@@ -30,7 +30,8 @@ def make_depth(pictures: Tensor, generator: torch.Generator) -> Tensor:
     small = F.interpolate(pictures, size=size, mode="area")
 
     depth = planes(small, generator)
-    depth = _blend(depth, standing_regions(small, depth, generator), 0.0, 1.0, generator)
+    standing = standing_regions(small, depth, generator)
+    depth = torch.lerp(depth, standing, uniform(0, 1, (count, 1, 1, 1), small, generator))
     depth = depth + uniform(0, 0.12, (count, 1, 1, 1), small, generator) * smooth_field(
         small, 3, generator
     )
@@ -122,10 +123,3 @@ def stretch(maps: Tensor) -> Tensor:
     """Stretch each map (N, 1, H, W) to [0, 1]; a constant one becomes 0."""
     low, high = maps.amin((2, 3), keepdim=True), maps.amax((2, 3), keepdim=True)
     return (maps - low) / (high - low).clamp(min=1e-6)
-
-
-def _blend(
-    first: Tensor, second: Tensor, low: float, high: float, generator: torch.Generator
-) -> Tensor:
-    weight = uniform(low, high, (len(first), 1, 1, 1), first, generator)
-    return first + weight * (second - first)

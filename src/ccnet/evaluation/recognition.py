@@ -17,13 +17,9 @@ from ccnet.evaluation.conditions import degraded, read_framed, without_frame
 from ccnet.evaluation.markdown import table
 from ccnet.images import Picture, read_picture
 from ccnet.recognition import CLEAR, KINDS, TASKS
-from ccnet.recognition.recogniser import WEIGHTS, Recogniser
+from ccnet.recognition.kinds import QUALITIES, STRENGTHS
+from ccnet.recognition.recogniser import WEIGHTS, Recogniser, likeliest
 from ccnet.recognition.views import picture_of, views_of_picture
-
-STRENGTHS = (0.3, 0.5, 0.8)
-
-QUALITIES = (75, 40)
-"""Of the JPEGs that clear photographs must stay clear in."""
 
 SIZE = 512
 """Long side in pixels that photographs are reduced to before they are degraded."""
@@ -46,7 +42,7 @@ def measure(
     pictures = degraded_pictures(folder) if made else pictures_as_they_are(folder)
     for row, name, picture in pictures:
         probabilities = known.probabilities(views_of_picture(picture))
-        kind = known.decide(probabilities)
+        kind = likeliest(probabilities)
         counts.setdefault(row, Counter())[kind] += 1
         if names:
             shown = " ".join(f"{probabilities[kind]:.2f}" for kind in KINDS)
@@ -69,7 +65,7 @@ def pictures_as_they_are(folder: Path) -> Iterator[tuple[str, str, Picture]]:
 def degraded_pictures(folder: Path) -> Iterator[tuple[str, str, Picture]]:
     """Degrade each photograph with each kind and strength, the same in every run.
 
-    Clear ones count as often as the others: as they are, and compressed twice.
+    Clear ones count as often as the others: as they are, and as JPEGs of two qualities.
     """
     for path in photographs_to_measure(folder):
         framed = read_framed(path, SIZE)

@@ -1,7 +1,8 @@
-"""A trained network and how sure it must be: what a picture is taken for."""
+"""Trained networks, and what a picture is taken for."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from safetensors import SafetensorError, safe_open
 
 from ccnet.errors import WeightsError
 from ccnet.placing import place_file
-from ccnet.recognition.kinds import CLEAR, KINDS, TASKS
-from ccnet.recognition.network import SHAPES, Weights, cells_of, classify
+from ccnet.recognition.kinds import KINDS
+from ccnet.recognition.network import NETWORKS, SHAPES, Weights, cells_of, classify
 from ccnet.recognition.views import Views
 
 WEIGHTS = Path(__file__).parent / "recogniser.safetensors"
@@ -23,48 +24,51 @@ class Recogniser:
     """Tells what is wrong with pictures. Keeps nothing between them, so threads may share one.
 
     Args:
-        weights: The network's, in float32, with the names and shapes of `network.SHAPES`.
-        threshold: How sure the network must be that a picture is not clear, from 0 to 1.
+        networks: Their weights in float32, with the names and shapes of `network.SHAPES`.
     """
 
-    def __init__(self, weights: Weights, threshold: float) -> None:
-        self._weights = {name: weights[name] for name in SHAPES}
-        self.threshold = threshold
+    def __init__(self, networks: Sequence[Weights]) -> None:
+        self._networks = [{name: weights[name] for name in SHAPES} for weights in networks]
 
     @classmethod
     def read(cls, path: Path = WEIGHTS) -> Recogniser:
         """Read what `save` wrote; raises `WeightsError` where the file is none."""
         try:
             with safe_open(path, framework="numpy") as file:
-                threshold = float((file.metadata() or {})["threshold"])
-                weights = {name: file.get_tensor(name).astype(np.float32) for name in SHAPES}
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+                networks = [
+                    {name: file.get_tensor(f"{index}.{name}").astype(np.float32) for name in SHAPES}
+                    for index in range(NETWORKS)
+                ]
+        except (OSError, SafetensorError) as error:
             raise WeightsError(f"{path} is damaged or holds no recogniser.") from error
-        if any(weights[name].shape != shape for name, shape in SHAPES.items()):
-            raise WeightsError(f"{path} holds no recogniser of this version.")
-        return cls(weights, threshold)
+        for weights in networks:
+            if any(weights[name].shape != shape for name, shape in SHAPES.items()):
+                raise WeightsError(f"{path} holds no recogniser of this version.")
+        return cls(networks)
 
     def save(self, path: Path, *, licence: str, overwrite: bool = False) -> None:
         """Write a .safetensors in half precision; raises `WeightsError` where it cannot be."""
-        halves = {name: values.astype(np.float16) for name, values in self._weights.items()}
-        facts = {"licence": licence, "threshold": str(self.threshold)}
-        data = safetensors.numpy.save(halves, facts)
+        halves = {
+            f"{index}.{name}": values.astype(np.float16)
+            for index, weights in enumerate(self._networks)
+            for name, values in weights.items()
+        }
+        data = safetensors.numpy.save(halves, {"licence": licence})
         place_file(data, path, error=WeightsError, overwrite=overwrite)
 
     def recognise(self, views: Views) -> str:
         """Tell which of `KINDS` a picture is."""
-        return self.decide(self.probabilities(views))
+        return likeliest(self.probabilities(views))
 
     def probabilities(self, views: Views) -> dict[str, float]:
-        """Give the network's probability of each of `KINDS`."""
-        probabilities = classify(self._weights, *cells_of(views))
+        """Give the networks' probability of each of `KINDS`."""
+        probabilities = classify(self._networks, *cells_of(views))
         return dict(zip(KINDS, probabilities.tolist(), strict=True))
 
-    def decide(self, probabilities: dict[str, float]) -> str:
-        """Take the likeliest degradation, unless the picture may well be clear."""
-        if 1 - probabilities[CLEAR] <= self.threshold:
-            return CLEAR
-        return max(TASKS, key=lambda kind: probabilities[kind])
+
+def likeliest(probabilities: Mapping[str, float]) -> str:
+    """Give the kind of the highest probability."""
+    return max(probabilities, key=lambda kind: probabilities[kind])
 
 
 @lru_cache(maxsize=1)

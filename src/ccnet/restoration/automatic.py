@@ -178,7 +178,7 @@ def recognise_picture(picture: Picture, size: str | None = None) -> Outcome:
 
 
 def _recognise_arrays(arrays: Iterable[NDArray[Any]], size: str | None) -> Outcome:
-    from ccnet.recognition.recogniser import shipped_recogniser
+    from ccnet.recognition.recogniser import likeliest, shipped_recogniser
     from ccnet.recognition.views import views_of
 
     recogniser = shipped_recogniser()
@@ -187,7 +187,7 @@ def _recognise_arrays(arrays: Iterable[NDArray[Any]], size: str | None) -> Outco
         cut = partial(_rgb_cut, array)
         found.append(recogniser.probabilities(views_of(cut, *array.shape[:2])))
     likely = {kind: fmean(each[kind] for each in found) for kind in found[0]}
-    return _outcome_of(recogniser.decide(likely), size)
+    return _outcome_of(likeliest(likely), size)
 
 
 def _rgb_cut(array: NDArray[Any], rows: slice, columns: slice) -> NDArray[np.float32]:

@@ -7,6 +7,7 @@ place of haze, blur and snow.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +16,12 @@ from torch import Tensor
 from ccnet.datasets.photographs import Photographs
 from ccnet.degradation import DEGRADATIONS
 from ccnet.degradation.blur import MARGIN
+from ccnet.degradation.camera import compress_jpeg
 from ccnet.degradation.flakes import scatter_points
 from ccnet.degradation.haze import random_camera
 from ccnet.degradation.light import vary_light
 from ccnet.degradation.randomness import smooth_field, uniform
+from ccnet.recognition.kinds import CLEAR, QUALITIES, STRENGTHS, TASKS
 
 SMALLEST, LONGEST = 176, 600
 """Pixels of a picture's long side."""
@@ -30,22 +33,49 @@ LEAST_CHANGE = 0.03
 """Mean change that haze must make: over what is as bright as the air there is none to be seen."""
 
 
-def make_picture(photographs: Photographs, kind: str, generator: torch.Generator) -> Tensor:
-    """Make a picture of a kind, with a random camera after it: (3, H, W) in [0, 1]."""
-    if kind == "clear" and _chance(0.12, generator):
-        return _finish(make_drawing(generator), generator)
+def make_picture(
+    photographs: Photographs, kind: str, generator: torch.Generator, *, finished: bool = True
+) -> Tensor:
+    """Make a picture of a kind: (3, H, W) in [0, 1].
+
+    It is `finished` by what happens to pictures later, or left as it was taken.
+    """
+    made = _picture(photographs, kind, generator)
+    return _finish(made, generator) if finished else made[0].contiguous()
+
+
+def measured_pictures(clean: Tensor, generator: torch.Generator) -> Iterator[tuple[str, Tensor]]:
+    """Give what docs/recognition.md measures of one photograph, with kinds: (3, H, W) in [0, 1].
+
+    `clean` (1, 3, H, W) has `MARGIN` around it.
+    """
+    inner = clean[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    yield CLEAR, inner[0]
+    for quality in QUALITIES:
+        yield CLEAR, compress_jpeg(inner, torch.full((1, 1, 1, 1), float(quality)))[0]
+    for kind in TASKS:
+        for strength in STRENGTHS:
+            degraded = DEGRADATIONS[kind](clean, generator, strength)
+            yield kind, degraded[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+def _picture(photographs: Photographs, kind: str, generator: torch.Generator) -> Tensor:
+    if kind == CLEAR and _chance(0.12, generator):
+        return make_drawing(generator)
     while True:
         clean = vary_light(_random_window(photographs, generator), generator)
         if _chance(0.15, generator):
             clean = shallow_focus(clean, generator)
+        if _chance(0.1, generator):
+            clean = soften(clean, generator)
         degraded = degrade(clean, kind, _between(WEAKEST.get(kind, 0), 1, generator), generator)
         if kind != "haze" or (degraded - clean).abs().mean() > LEAST_CHANGE:
-            return _finish(degraded[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN], generator)
+            return degraded[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
 def degrade(clean: Tensor, kind: str, strength: float, generator: torch.Generator) -> Tensor:
     """Degrade `clean` (N, 3, H, W); one that stays clear gets the camera that the others get."""
-    if kind == "clear":
+    if kind == CLEAR:
         return random_camera(clean, generator)
     return DEGRADATIONS[kind](clean, generator, strength)
 
@@ -59,6 +89,17 @@ def shallow_focus(clean: Tensor, generator: torch.Generator) -> Tensor:
     defocused = F.conv2d(F.pad(clean, (radius,) * 4, mode="replicate"), kernel, groups=3)
     field = smooth_field(clean, 2, generator)
     return torch.lerp(clean, defocused, torch.sigmoid(8 * (field + _between(-0.5, 1, generator))))
+
+
+def soften(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """Blur (N, 3, H, W) alike in all directions, as a poor lens or many a video does."""
+    sigma = _between(0.6, 1.6, generator)
+    radius = math.ceil(3 * sigma)
+    offset = torch.arange(-radius, radius + 1, dtype=clean.dtype)
+    kernel = torch.exp(-0.5 * (offset / sigma).square())
+    across = (kernel / kernel.sum()).expand(3, 1, 1, -1)
+    padded = F.pad(clean, (radius,) * 4, mode="replicate")
+    return F.conv2d(F.conv2d(padded, across, groups=3), across.transpose(2, 3), groups=3)
 
 
 def make_drawing(generator: torch.Generator) -> Tensor:
@@ -135,6 +176,16 @@ def _random_window(photographs: Photographs, generator: torch.Generator) -> Tens
     scale = min(side, 1.5 * longest) / longest
     size = [max(32, round(length * scale)) + 2 * MARGIN for length in window.shape[1:]]
     return _resized(window[None].float() / 255, size)
+
+
+def reduced(picture: Tensor, side: int) -> Tensor:
+    """Reduce a photograph (3, H, W), uint8, to a long side of `side` with `MARGIN` around it.
+
+    To (1, 3, H, W) in [0, 1]; one that is smaller stays as large as it is.
+    """
+    scale = min(1.0, (side + 2 * MARGIN) / max(picture.shape[1:]))
+    size = [max(1 + 2 * MARGIN, round(length * scale)) for length in picture.shape[1:]]
+    return _resized(picture[None].float() / 255, size)
 
 
 def _finish(picture: Tensor, generator: torch.Generator) -> Tensor:
