@@ -57,10 +57,10 @@ def test_fine_detail_goes_and_brightness_nearly_stays() -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.4, 1.0])
 def test_plain_pictures_stay_plain(value: float) -> None:
-    clean = torch.full((20, 3, 40, 50), value)
+    clean = torch.full((60, 3, 40, 50), value)
     change = (add_blur(clean, seeded(), strength=1) - clean).abs()
     # About half have neither noise nor JPEG.
-    assert change.amax((1, 2, 3)).sort().values[6] < 1e-4
+    assert 20 < (change.amax((1, 2, 3)) < 1e-4).sum() < 40
     assert change.mean((1, 2, 3)).max() < 0.05
 
 
