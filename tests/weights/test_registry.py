@@ -92,12 +92,20 @@ def test_a_name_is_a_path_by_its_suffix_or_folder() -> None:
 
 
 @pytest.mark.usefixtures("two_models")
-def test_onnx_is_found_beside_a_models_weights_or_by_its_path(tmp_path: Path) -> None:
+def test_onnx_is_found_beside_a_models_weights_or_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
     beside = tmp_path / "dehaze-two.onnx"
     beside.touch()
     assert find_onnx("dehaze") == find_onnx("dehaze-two") == beside
     for path in ("mine.onnx", "./mine.ONNX", Path("mine.onnx")):
         assert find_onnx(path) == Path(path)
+    for path in (Path("mine.safetensors"), Path("dehaze")):
+        with pytest.raises(WeightsError, match=f"{path} is not there"):
+            find_onnx(path)
+        path.touch()
     for name in ("dehaze-one", "mine.safetensors", "hf:someone/ccnet", Path("dehaze")):
         with pytest.raises(WeightsError, match=f"{re.escape(str(name))} comes without ONNX"):
             find_onnx(name)
