@@ -56,6 +56,9 @@ def test_auto_takes_bfloat16_where_it_is(only: Any, monkeypatch: pytest.MonkeyPa
     for has, chosen in ((True, "openvino"), (False, "torch")):
         monkeypatch.setattr(loading, "has_bfloat16", lambda _, has=has: has)
         assert choose_engine("auto", "cpu", "bfloat16") == chosen
+        there = "float32, bfloat16 here" if has else "float32 here"
+        with pytest.raises(UsageError, match=f"engine=openvino, which has {there}"):
+            choose_engine("openvino", "cpu", "float16")
     with pytest.raises(UsageError, match="engine=openvino, which has float32 here"):
         AutoRestorer(engine="openvino", precision="bfloat16")
     only("openvino")
