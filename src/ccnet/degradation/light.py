@@ -28,7 +28,8 @@ def make_night(clean: Tensor, generator: torch.Generator) -> Tensor:
 
     Photographs by night are rare among clear ones, and what haze and motion make of their lamps is
     like nothing else. A lamp is a spot of a pixel or a few, white or warm, with a glow around it.
-    To the same shape and range.
+    In two nights of five all are out of focus: discs of one size, many of them coloured, which snow
+    must not be taken for. To the same shape and range.
     """
     count, _, height, width = clean.shape
     one, number = (count, 1, 1, 1), (count, LAMPS)
@@ -36,20 +37,27 @@ def make_night(clean: Tensor, generator: torch.Generator) -> Tensor:
     power = 1 + night * uniform(0.3, 1.5, one, clean, generator)
     dark = clean**power * (1 - night * uniform(0.3, 0.85, one, clean, generator))
 
-    spot = 10 ** uniform(-0.2, 0.5, number, clean, generator)
     share = uniform(0, 1, (count, 1), clean, generator)
     bright = (uniform(0, 1, number, clean, generator) < share) * night[:, :, 0, 0]
     warmth = uniform(0, 1, number, clean, generator)[..., None] * clean.new_tensor((0.0, 0.3, 0.6))
     colour = bright[..., None] * (1 - warmth)
-    rows = uniform(0, height, number, clean, generator)
-    columns = uniform(0, width, number, clean, generator)
+    rows = uniform(0, height, number, clean, generator)[..., None, None]
+    columns = uniform(0, width, number, clean, generator)[..., None, None]
+    down = torch.arange(height, device=clean.device, dtype=clean.dtype)[:, None] + 0.5
+    right = torch.arange(width, device=clean.device, dtype=clean.dtype) + 0.5
+    distance = torch.hypot(down - rows, right - columns)
 
-    def profile(length: int, centres: Tensor, radius: Tensor) -> Tensor:
-        pixels = torch.arange(length, device=clean.device, dtype=clean.dtype) + 0.5
-        return torch.exp(-0.5 * ((pixels - centres[..., None]) / radius[..., None]).square())
-
-    light = dark
-    for strength, radius in ((3.0, spot), (0.15, 5 * spot)):
-        down, across = profile(height, rows, radius), profile(width, columns, radius)
-        light = light + strength * torch.einsum("nkc,nky,nkx->ncyx", colour, down, across)
-    return light.clamp(0, 1)
+    unfocused = happens(0.4, clean, generator)
+    spot = 10 ** uniform(-0.2, 0.5, number, clean, generator)[..., None, None]
+    sharp = 3.0 * torch.exp(-0.5 * (distance / spot).square())
+    sharp = sharp + 0.15 * torch.exp(-0.5 * (distance / (5 * spot)).square())
+    disc = (10 ** uniform(0.4, 1.4, one, clean, generator)).clamp(max=min(height, width) / 6)
+    edge = uniform(0.5, 1.5, one, clean, generator)
+    soft = torch.sigmoid((disc - distance) / edge)
+    soft = soft * uniform(0.15, 1.2, number, clean, generator)[..., None, None]
+    hue = uniform(0, 1, (*number, 1), clean, generator) * uniform(
+        0, 1, (*number, 3), clean, generator
+    )
+    colour = colour * (1 - unfocused[..., 0] * hue)
+    lamps = torch.lerp(sharp, soft, unfocused)
+    return (dark + torch.einsum("nkc,nkyx->ncyx", colour, lamps)).clamp(0, 1)
