@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from ccnet.machine import (
     find_device,
     has_bfloat16,
     list_versions,
+    processors,
 )
 
 CPU_FACTS = Path("/proc/cpuinfo")
@@ -29,6 +31,17 @@ def test_a_device_is_found_by_name() -> None:
     assert torch.device(find_device("auto")).type in ("cpu", "cuda", "mps")
     if NO_GPU:
         assert find_device("auto") == "cpu"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux can do this")
+def test_processors_are_those_that_the_process_is_kept_to() -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert processors() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert processors() == len(allowed)
 
 
 @pytest.mark.parametrize("name", ["cuda:99", "tpu", ""])

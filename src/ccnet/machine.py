@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -46,6 +47,12 @@ def find_device(name: str) -> str:
     if wanted not in there:
         raise UsageError(f"device={name} is not on this machine, which has {', '.join(there)}.")
     return wanted
+
+
+def processors() -> int:
+    """Count the processors that this process may use; Linux can keep it to some of them."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def peak_memory() -> int:

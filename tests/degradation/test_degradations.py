@@ -85,6 +85,12 @@ def test_any_size_gives_a_picture_in_range(
 
 @every_kind
 @pytest.mark.parametrize("value", [0.0, 1.0])
-def test_black_and_white_pictures_pass(kind: str, value: float) -> None:
-    degraded = DEGRADATIONS[kind](torch.full((4, 3, 40, 50), value), seeded())
-    assert degraded.isfinite().all()
+def test_of_flat_pictures_only_haze_and_snow_change_the_light(kind: str, value: float) -> None:
+    degraded = DEGRADATIONS[kind](torch.full((16, 3, 40, 50), value), seeded(), 0.6)
+    change = (degraded - value).abs().mean().item()
+    if kind == "blur":  # but for noise, which lies on one side of black and of white
+        assert change < 0.01
+    elif value == 0:
+        assert change > 0.03
+    else:  # the air and the flakes are bright themselves
+        assert change < 0.2

@@ -20,16 +20,6 @@ def test_the_dark_channel_is_scipys_minimum(height: int, width: int, seed: int) 
     assert np.array_equal(dark.numpy(), minimum_filter(picture.min(0), 15))
 
 
-def test_a_box_is_the_mean_of_what_lies_inside() -> None:
-    values = torch.rand(70, 90, generator=torch.Generator().manual_seed(0))
-    averaged = dark_channel._box(values)
-    for row, column in ((0, 0), (69, 89), (35, 45), (0, 50)):
-        rows = slice(max(0, row - 30), row + 31)
-        columns = slice(max(0, column - 30), column + 31)
-        expected = values[rows, columns].mean()
-        assert torch.isclose(averaged[row, column], expected, rtol=1e-5)
-
-
 @given(st.integers(1, 70), st.integers(1, 70))
 @settings(max_examples=20)
 def test_any_size_stays_in_range(height: int, width: int) -> None:

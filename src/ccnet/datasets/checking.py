@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from ccnet.datasets.pairs import Pair, size_fault
 from ccnet.datasets.splits import hold_out
 from ccnet.errors import PictureError
 from ccnet.images import picture_size, read_picture
+from ccnet.machine import processors
 
 _AT_ONCE = 64
 
@@ -167,8 +167,7 @@ def _splits(found: dict[str, Found], held_out: float) -> dict[str, list[Pair]]:
 
 def _measured(paths: Sequence[Path], quick: bool) -> Iterator[tuple[Path, Size | Problem]]:
     """Read pictures by several threads; gives sizes and problems in the order of `paths`."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    executor = ThreadPoolExecutor(threads)
+    executor = ThreadPoolExecutor(processors())
     try:
         for start in range(0, len(paths), _AT_ONCE):
             batch = paths[start : start + _AT_ONCE]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Iterator, Sequence
 
@@ -16,6 +15,7 @@ from ccnet.datasets.batches import Batch, Share
 from ccnet.datasets.pairs import Pair, read_pair
 from ccnet.datasets.seeds import SAMPLING, SHUFFLING, seeded_generator
 from ccnet.errors import PictureError
+from ccnet.machine import processors
 
 
 class PairCrops(Dataset[Batch | PictureError]):
@@ -83,7 +83,7 @@ class PairBatches:
         self.crops = PairCrops(pairs, size=share.size, crop=crop, seed=seed)
         self.steps = steps
         self.share = share
-        self.workers = min(workers, _processors())
+        self.workers = min(workers, processors())
         self._position = 0
 
     def __len__(self) -> int:
@@ -147,13 +147,6 @@ def grown(picture: Tensor, side: int) -> Tensor:
     # NumPy reflects as often as it takes; torch at most once.
     padded = np.pad(picture.numpy(), ((0, 0), (0, below), (0, right)), mode="reflect")
     return torch.from_numpy(padded)
-
-
-def _processors() -> int:
-    """How many this process may use."""
-    # Only Linux can keep a process to some of them.
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _prepare_worker(_worker: int) -> None:

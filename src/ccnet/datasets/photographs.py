@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ccnet.errors import PictureError, UsageError
+from ccnet.machine import processors
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif"}
 
@@ -137,7 +138,7 @@ class Photographs:
                 return None
 
         # libvips decodes outside of Python's lock.
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
+        with ThreadPoolExecutor(processors()) as threads:
             pictures = list(threads.map(read, paths))
         decoded = [picture.to(device) for picture in pictures if picture is not None]
         if len(decoded) < len(paths):

@@ -30,4 +30,7 @@ def guided_filter(coarse: Tensor, guide: Tensor, radius: int, softness: Tensor |
 
 def _box(maps: Tensor, radius: int) -> Tensor:
     """Average over squares of 2 * radius + 1 pixels, as far as they lie inside."""
-    return F.avg_pool2d(maps, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
+    side = 2 * radius + 1
+    for kernel, padding in (((side, 1), (radius, 0)), ((1, side), (0, radius))):
+        maps = F.avg_pool2d(maps, kernel, stride=1, padding=padding, count_include_pad=False)
+    return maps

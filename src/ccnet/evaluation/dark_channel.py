@@ -12,6 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ccnet.degradation.guided_filter import guided_filter
+
 PATCH = 15
 OMEGA = 0.95
 FLOOR = 0.1
@@ -24,7 +26,9 @@ def remove_haze(hazy: NDArray[np.float32]) -> NDArray[np.float32]:
     picture = torch.from_numpy(hazy).permute(2, 0, 1)
     airlight = _airlight(picture, _dark_channel(picture))[:, None, None]
     coarse = 1 - OMEGA * _dark_channel(picture / airlight.clamp(min=1e-3))
-    transmission = _guided_filter(coarse, picture.mean(0)).clamp(FLOOR, 1)
+    guide = picture.mean(0)[None, None]
+    refined = guided_filter(coarse[None, None], guide, RADIUS, SOFTNESS)[0, 0]
+    transmission = refined.clamp(FLOOR, 1)
     clear = ((picture - airlight) / transmission + airlight).clamp(0, 1)
     return clear.permute(1, 2, 0).contiguous().numpy()
 
@@ -45,22 +49,3 @@ def _airlight(picture: Tensor, dark: Tensor) -> Tensor:
     least = dark.flatten().topk(count).values[-1]
     candidates = picture[:, dark >= least]
     return candidates[:, candidates.sum(0).argmax()]
-
-
-def _guided_filter(coarse: Tensor, guide: Tensor) -> Tensor:
-    """Smooth a map (H, W) so that it breaks where the guide (H, W) does."""
-    mean_guide, mean_map = _box(guide), _box(coarse)
-    covariance = _box(guide * coarse) - mean_guide * mean_map
-    slope = covariance / (_box(guide * guide) - mean_guide.square() + SOFTNESS)
-    return _box(slope) * guide + _box(mean_map - slope * mean_guide)
-
-
-def _box(values: Tensor) -> Tensor:
-    """Average (H, W) over squares of 2 * RADIUS + 1 pixels, as far as they lie inside."""
-    side = 2 * RADIUS + 1
-    averaged = values[None]
-    for kernel, padding in (((side, 1), (RADIUS, 0)), ((1, side), (0, RADIUS))):
-        averaged = F.avg_pool2d(
-            averaged, kernel, stride=1, padding=padding, count_include_pad=False
-        )
-    return averaged[0]

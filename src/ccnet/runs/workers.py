@@ -21,6 +21,7 @@ from threading import Lock, Thread
 from typing import NamedTuple
 
 from ccnet.errors import CCNetError
+from ccnet.machine import processors
 from ccnet.runs.pipeline import Pipeline, Progress, Result, Task
 from ccnet.runs.request import Request
 
@@ -199,7 +200,7 @@ def _cause(worker: _Worker) -> str:
 def _work(connection: Connection, request: Request, count: int) -> None:
     """Do tasks as they come, in a process of its own."""
     # So that processes share the CPU instead of each taking all of it.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // count)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // count)))
     try:
         restorer = request.load()
     except CCNetError as error:

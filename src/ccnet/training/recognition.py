@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.datasets.seeds import DEGRADING, VALIDATING, seeded_generator
+from ccnet.degradation.blur import MARGIN
 from ccnet.errors import CCNetError, WeightsError
 from ccnet.placing import taken
 from ccnet.recognition import CLEAR, KINDS
@@ -24,7 +25,13 @@ from ccnet.recognition.network import NETWORKS, SHAPES, cells_of
 from ccnet.recognition.recogniser import Recogniser
 from ccnet.recognition.views import picture_of, views_of_picture
 from ccnet.training.recognition_network import DegradationClassifier
-from ccnet.training.recognition_pictures import make_picture, measured_pictures, reduced
+from ccnet.training.recognition_pictures import (
+    make_picture,
+    measured_pictures,
+    reduced,
+    shallow_focus,
+    soften,
+)
 
 LONG_SIDE = 1024
 
@@ -97,13 +104,17 @@ def make_samples(photographs: Photographs, seed: int, index: int) -> list[Sample
 
 
 def calibration_samples(photographs: Photographs, seed: int) -> list[Sample]:
-    """Make and measure what docs/recognition.md measures, of every eighth photograph."""
+    """Measure what docs/recognition.md measures of every eighth photograph, and it made soft."""
     samples = []
     for index, picture in enumerate(photographs.pictures[::CALIBRATED]):
         generator = seeded_generator(seed, stream=VALIDATING, index=index)
         clean = reduced(picture, CALIBRATION_SIDE)
         for kind, made in measured_pictures(clean, generator):
             samples.append(_sample(made, KINDS.index(kind)))
+        # What is soft without motion is clear, which the measured ones would not tell.
+        for change in (soften, shallow_focus):
+            soft = change(clean, generator)[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+            samples.append(_sample(soft, KINDS.index(CLEAR)))
     return samples
 
 

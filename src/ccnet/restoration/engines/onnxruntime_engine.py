@@ -10,6 +10,7 @@ import numpy as np
 import onnxruntime
 
 from ccnet.errors import WeightsError
+from ccnet.machine import processors
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
 from ccnet.restoration.engines.engine import Averages, Floats, Pixels
 from ccnet.restoration.engines.shared import (
@@ -80,6 +81,6 @@ class OnnxRuntimeEngine:
 def _session(model: bytes) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     # Its own choice would bind each thread to a core, the same ones in all processes.
-    options.intra_op_num_threads = threads() or os.cpu_count() or 1
+    options.intra_op_num_threads = threads() or processors()
     options.log_severity_level = 4  # not errors, which are raised
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
