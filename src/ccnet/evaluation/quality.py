@@ -159,7 +159,11 @@ def _measured(
     for kind, chosen in candidates.items():
         for level, strength in zip(LEVELS, KINDS[kind].strengths, strict=True):
             picture = degraded(framed, path.name, kind, strength)
-            yield [_score(one, picture, clean, path.name, kind, level) for one in (None, *chosen)]
+            before = min(PROTOCOL.psnr(picture, clean), HIGHEST_PSNR)
+            yield [
+                _score(one, picture, clean, path.name, kind, level, before)
+                for one in (None, *chosen)
+            ]
 
 
 def _score(
@@ -169,13 +173,13 @@ def _score(
     photograph: str,
     kind: str,
     level: str,
+    before: float | None = None,
 ) -> Score:
-    """Score what a candidate, or nothing, makes of a picture."""
+    """Score what a candidate, or nothing, makes of a picture, that had `before` in dB."""
     restored = picture if candidate is None else restore_timed(candidate, picture)[0]
     psnr, ssim = PROTOCOL.score(restored, clean)
     assert ssim is not None  # photographs are large enough for it
     psnr = min(psnr, HIGHEST_PSNR)
-    before = min(PROTOCOL.psnr(picture, clean), HIGHEST_PSNR)
     return Score(
         photograph=photograph,
         kind=kind,
@@ -183,7 +187,7 @@ def _score(
         candidate=INPUT if candidate is None else candidate.name,
         psnr=psnr,
         ssim=ssim,
-        change=None if kind == CLEAR else psnr - before,
+        change=None if before is None else psnr - before,
     )
 
 

@@ -85,7 +85,7 @@ def fetch(wanted: HubFile) -> Path:
                 wanted.repository, wanted.file, revision=wanted.revision
             )
             if isinstance(cached, str):
-                if wanted.sha256 in (None, sha256(Path(cached))):
+                if wanted.sha256 is None or wanted.sha256 == sha256(Path(cached)):
                     return _checked(Path(cached))
                 damaged = True
         path = Path(
