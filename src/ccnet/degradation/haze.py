@@ -70,8 +70,9 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
 
     Mostly bright and nearly gray, as in daylight (RESIDE: 0.7 to 1); at times dim, warm as in dust
     and smog or blue as at dusk, brighter on the side of the sun, or of two colours, as between a
-    window and a lamp. Dark at night: bright haze before scenes that dark would teach that what haze
-    hides is black.
+    window and a lamp. Dark before half of all dark scenes, which are nights; the others are rooms
+    and shadows. Bright haze before all of them would teach that what haze hides is black, and
+    before none that behind it nothing is dark, which leaves a veil over rooms.
     """
     count = len(clean)
     one = (count, 1, 1, 1)
@@ -79,9 +80,8 @@ def random_airlight(clean: Tensor, generator: torch.Generator) -> Tensor:
     brightness = torch.lerp(
         uniform(0.8, 1.05, one, clean, generator), uniform(0.45, 0.8, one, clean, generator), dim
     )
-    brightness = torch.lerp(
-        brightness, uniform(0.1, 0.5, one, clean, generator), how_much_night(clean)
-    )
+    night = how_much_night(clean) * happens(0.5, clean, generator)
+    brightness = torch.lerp(brightness, uniform(0.1, 0.5, one, clean, generator), night)
     tint = uniform(-0.025, 0.025, (count, 3, 1, 1), clean, generator)
     warmth = happens(0.35, clean, generator) * uniform(-0.12, 0.12, one, clean, generator)
     warm = clean.new_tensor((1.0, 0.2, -1.2)).view(1, 3, 1, 1)
