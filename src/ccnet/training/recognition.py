@@ -45,10 +45,6 @@ RATE = 3e-3
 CALIBRATED = 8
 """One of so many photographs serves to calibrate."""
 
-BLUR_MOVED = 0.5
-"""How far towards it for blur: photographs that are soft without motion are not among these
-samples, and to spoil a clear picture is worse than to miss a little blur."""
-
 CALIBRATION_SIDE = 512
 """Long side in pixels of these."""
 
@@ -69,7 +65,7 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="A .safetensors to write.")],
     rounds: Annotated[
         int, typer.Option(min=1, help="Two clear pictures and three others are made in each.")
-    ] = 1050,
+    ] = 850,
     licence: Annotated[str, typer.Option(help="Of the weights.")] = "MIT",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite")] = False,
@@ -112,9 +108,9 @@ def calibration_samples(photographs: Photographs, seed: int) -> list[Sample]:
         for kind, made in measured_pictures(clean, generator):
             samples.append(_sample(made, KINDS.index(kind)))
         # What is soft without motion is clear, which the measured ones would not tell.
-        for change in (soften, shallow_focus):
-            soft = change(clean, generator)[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
-            samples.append(_sample(soft, KINDS.index(CLEAR)))
+        soft = (soften, shallow_focus)[index % 2](clean, generator)
+        inner = soft[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+        samples.append(_sample(inner, KINDS.index(CLEAR)))
     return samples
 
 
@@ -173,10 +169,8 @@ def calibrate(networks: Sequence[DegradationClassifier], samples: Sequence[Sampl
         return found
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
-    moved = shift.detach() - shift.detach()[KINDS.index(CLEAR)]
-    moved[KINDS.index("blur")] *= BLUR_MOVED
     for network in networks:
-        network.state_dict()["head.5.bias"].add_(moved)
+        network.state_dict()["head.5.bias"].add_(shift.detach())
 
 
 def weights_of(network: DegradationClassifier) -> dict[str, NDArray[np.float32]]:
