@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from ccnet.degradation.light import LAMPS, make_night
+from ccnet.degradation.light import LAMPS, make_night, random_lamps
 
 
 def test_nights_are_rare_dark_and_have_a_few_lamps() -> None:
@@ -23,14 +23,14 @@ def test_nights_are_rare_dark_and_have_a_few_lamps() -> None:
     assert (bright > 0).float().mean() > 0.5
 
 
-def test_some_lamps_are_discs_of_one_brightness() -> None:
-    black = torch.zeros(400, 3, 96, 128)
-    made = make_night(black, torch.Generator().manual_seed(0)).amax(1)
-    lit = made[:, :, 1:] > 0.05
-    level = lit & (made.diff(dim=2).abs() < 0.002)
-    # A glow fades from its middle on, a disc at its edge only.
-    discs = level.flatten(1).sum(1) > 0.5 * lit.flatten(1).sum(1).clamp(min=1)
-    assert 2 <= discs.sum() <= 20
+def test_two_in_five_pictures_have_lamps_out_of_focus_that_do_not_outshine_the_rest() -> None:
+    lamps = random_lamps(torch.zeros(200, 3, 96, 128), torch.Generator().manual_seed(0))
+    red, green, blue = lamps.unbind(1)
+    # Those in focus are white or warm, and brighter than what a picture holds.
+    coloured = ((green > red + 0.02) | (blue > green + 0.02)).flatten(1).any(1)
+    assert 50 <= coloured.sum() <= 90
+    brightest = lamps.flatten(1).amax(1)
+    assert brightest[coloured].median() < 1.2 < 2 < brightest[~coloured].median()
 
 
 def test_the_same_seed_makes_the_same_night() -> None:

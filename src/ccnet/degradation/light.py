@@ -31,33 +31,36 @@ def make_night(clean: Tensor, generator: torch.Generator) -> Tensor:
     In two nights of five all are out of focus: discs of one size, many of them coloured, which snow
     must not be taken for. To the same shape and range.
     """
-    count, _, height, width = clean.shape
-    one, number = (count, 1, 1, 1), (count, LAMPS)
+    one = (len(clean), 1, 1, 1)
     night = happens(0.08, clean, generator)
     power = 1 + night * uniform(0.3, 1.5, one, clean, generator)
     dark = clean**power * (1 - night * uniform(0.3, 0.85, one, clean, generator))
+    return (dark + night * random_lamps(clean, generator)).clamp(0, 1)
 
-    share = uniform(0, 1, (count, 1), clean, generator)
-    bright = (uniform(0, 1, number, clean, generator) < share) * night[:, :, 0, 0]
-    warmth = uniform(0, 1, number, clean, generator)[..., None] * clean.new_tensor((0.0, 0.3, 0.6))
-    colour = bright[..., None] * (1 - warmth)
-    rows = uniform(0, height, number, clean, generator)[..., None, None]
-    columns = uniform(0, width, number, clean, generator)[..., None, None]
+
+def random_lamps(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """Light of up to `LAMPS` lamps in each picture, sharp or out of focus: (N, 3, H, W) from 0."""
+    count, _, height, width = clean.shape
+    one, number = (count, 1, 1, 1), (count, LAMPS, 1, 1)
+    share = uniform(0, 1, one, clean, generator)
+    there = (uniform(0, 1, number, clean, generator) < share).to(clean.dtype)
+    rows = uniform(0, height, number, clean, generator)
+    columns = uniform(0, width, number, clean, generator)
     down = torch.arange(height, device=clean.device, dtype=clean.dtype)[:, None] + 0.5
     right = torch.arange(width, device=clean.device, dtype=clean.dtype) + 0.5
     distance = torch.hypot(down - rows, right - columns)
 
-    unfocused = happens(0.4, clean, generator)
-    spot = 10 ** uniform(-0.2, 0.5, number, clean, generator)[..., None, None]
+    spot = 10 ** uniform(-0.2, 0.5, number, clean, generator)
     sharp = 3.0 * torch.exp(-0.5 * (distance / spot).square())
     sharp = sharp + 0.15 * torch.exp(-0.5 * (distance / (5 * spot)).square())
     disc = (10 ** uniform(0.4, 1.4, one, clean, generator)).clamp(max=min(height, width) / 6)
     edge = uniform(0.5, 1.5, one, clean, generator)
-    soft = torch.sigmoid((disc - distance) / edge)
-    soft = soft * uniform(0.15, 1.2, number, clean, generator)[..., None, None]
-    hue = uniform(0, 1, (*number, 1), clean, generator) * uniform(
-        0, 1, (*number, 3), clean, generator
-    )
-    colour = colour * (1 - unfocused[..., 0] * hue)
-    lamps = torch.lerp(sharp, soft, unfocused)
-    return (dark + torch.einsum("nkc,nkyx->ncyx", colour, lamps)).clamp(0, 1)
+    soft = torch.sigmoid((disc - distance) / edge) * uniform(0.15, 1.2, number, clean, generator)
+    unfocused = happens(0.4, clean, generator)
+    lamps = there * torch.lerp(sharp, soft, unfocused)
+
+    warmth = uniform(0, 1, (count, LAMPS, 1), clean, generator)
+    hue = uniform(0, 1, (count, LAMPS, 1), clean, generator) * unfocused[..., 0]
+    tint = hue * uniform(0, 1, (count, LAMPS, 3), clean, generator)
+    colour = (1 - warmth * clean.new_tensor((0.0, 0.3, 0.6))) * (1 - tint)
+    return torch.einsum("nkc,nkyx->ncyx", colour, lamps)
