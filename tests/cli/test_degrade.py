@@ -30,7 +30,7 @@ def degrade(*arguments: object) -> str:
 
 
 def test_haze_keeps_depth_and_alpha(clean: Path) -> None:
-    written = degrade(clean, "--kind", "haze", "--strength", 0.9, "--seed", 2)  # without noise
+    written = degrade(clean, "--kind", "haze", "--strength", 0.9, "--seed", 0)  # without noise
     assert written == str(clean.with_name("clean-haze.png"))
     hazy, before = read_picture(written), read_picture(clean)
     assert hazy.bits == 16

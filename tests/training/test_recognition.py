@@ -133,11 +133,8 @@ def test_calibration_takes_off_what_a_network_leans_to() -> None:
             network(one.overview[None].float(), one.details[None].float()).softmax(1)[0]
             for one in samples
         ]
-    # Nothing tells these apart, so each kind should be as likely as there are samples of it, but
-    # for blur, which is moved by half of that.
-    clear, haze, blur, snow = torch.stack(likely).mean(0).tolist()
-    assert [haze, snow] == pytest.approx([clear, clear], abs=0.01)
-    assert blur < clear / 3
+    # Nothing tells these apart, so each kind should be as likely as there are samples of it.
+    assert torch.stack(likely).mean(0).tolist() == pytest.approx([0.25] * 4, abs=0.01)
 
 
 def test_the_command_writes_a_recogniser(tmp_path: Path) -> None:
