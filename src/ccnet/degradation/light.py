@@ -39,28 +39,37 @@ def make_night(clean: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def random_lamps(clean: Tensor, generator: torch.Generator) -> Tensor:
-    """Light of up to `LAMPS` lamps in each picture, sharp or out of focus: (N, 3, H, W) from 0."""
+    """Light of up to `LAMPS` lamps in each picture, where white is 1: (N, 3, H, W) from 0 up.
+
+    In two pictures of five they are out of focus, discs of one radius of 2.5 to 25 pixels, else
+    spots with a glow. `clean` (N, 3, H, W) gives the shape.
+    """
     count, _, height, width = clean.shape
     one, number = (count, 1, 1, 1), (count, LAMPS, 1, 1)
     share = uniform(0, 1, one, clean, generator)
     there = (uniform(0, 1, number, clean, generator) < share).to(clean.dtype)
     rows = uniform(0, height, number, clean, generator)
     columns = uniform(0, width, number, clean, generator)
-    down = torch.arange(height, device=clean.device, dtype=clean.dtype)[:, None] + 0.5
-    right = torch.arange(width, device=clean.device, dtype=clean.dtype) + 0.5
-    distance = torch.hypot(down - rows, right - columns)
+    down = torch.arange(height, device=clean.device, dtype=clean.dtype)[:, None] + 0.5 - rows
+    right = torch.arange(width, device=clean.device, dtype=clean.dtype) + 0.5 - columns
 
     spot = 10 ** uniform(-0.2, 0.5, number, clean, generator)
-    sharp = 3.0 * torch.exp(-0.5 * (distance / spot).square())
-    sharp = sharp + 0.15 * torch.exp(-0.5 * (distance / (5 * spot)).square())
     disc = (10 ** uniform(0.4, 1.4, one, clean, generator)).clamp(max=min(height, width) / 6)
     edge = uniform(0.5, 1.5, one, clean, generator)
-    soft = torch.sigmoid((disc - distance) / edge) * uniform(0.15, 1.2, number, clean, generator)
+    brightness = uniform(0.15, 1.2, number, clean, generator)
+    discs = torch.sigmoid((disc - torch.hypot(down, right)) / edge)
     unfocused = happens(0.4, clean, generator)
-    lamps = there * torch.lerp(sharp, soft, unfocused)
 
     warmth = uniform(0, 1, (count, LAMPS, 1), clean, generator)
     hue = uniform(0, 1, (count, LAMPS, 1), clean, generator) * unfocused[..., 0]
     tint = hue * uniform(0, 1, (count, LAMPS, 3), clean, generator)
-    colour = (1 - warmth * clean.new_tensor((0.0, 0.3, 0.6))) * (1 - tint)
-    return torch.einsum("nkc,nkyx->ncyx", colour, lamps)
+    colour = (1 - warmth * clean.new_tensor((0.0, 0.3, 0.6))) * (1 - tint) * there[..., 0]
+
+    light = torch.einsum("nkc,nkyx->ncyx", colour * (unfocused * brightness)[..., 0], discs)
+    colour = colour * (1 - unfocused[..., 0])
+    # A Gaussian is the product of its profiles, which spares as many pictures as there are lamps.
+    for strength, radius in ((3.0, spot), (0.15, 5 * spot)):
+        profiles = (torch.exp(-0.5 * (part / radius).square()) for part in (down, right))
+        vertical, horizontal = (profile.flatten(2) for profile in profiles)
+        light = light + strength * torch.einsum("nkc,nky,nkx->ncyx", colour, vertical, horizontal)
+    return light
