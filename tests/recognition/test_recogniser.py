@@ -79,10 +79,11 @@ def test_kinds_are_those_that_are_made_and_undone() -> None:
         assert OF_TASKS[task] is DEGRADATIONS[kind]
 
 
-@pytest.mark.parametrize("kind", TASKS)
-def test_made_degradations_are_recognised(kind: str) -> None:
+# Blur is the hardest to tell: docs/recognition.md.
+@pytest.mark.parametrize(("kind", "least"), [("haze", 14), ("blur", 13), ("snow", 14)])
+def test_made_degradations_are_recognised(kind: str, least: int) -> None:
     found = [kind_of(degraded(path, kind, 0.6)) for path in photographs()]
-    assert found.count(kind) >= 13, found
+    assert found.count(kind) >= least, found
 
 
 def test_clear_photographs_are_left_alone() -> None:

@@ -24,6 +24,7 @@ from ccnet.recognition.cells import turned
 from ccnet.recognition.network import NETWORKS, SHAPES, cells_of
 from ccnet.recognition.recogniser import Recogniser
 from ccnet.recognition.views import picture_of, views_of_picture
+from ccnet.training.module import cut_margin
 from ccnet.training.recognition_network import DegradationClassifier
 from ccnet.training.recognition_pictures import (
     make_picture,
@@ -109,8 +110,7 @@ def calibration_samples(photographs: Photographs, seed: int) -> list[Sample]:
             samples.append(_sample(made, KINDS.index(kind)))
         # What is soft without motion is clear, which the measured ones would not tell.
         soft = (soften, shallow_focus)[index % 2](clean, generator)
-        inner = soft[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
-        samples.append(_sample(inner, KINDS.index(CLEAR)))
+        samples.append(_sample(cut_margin(soft, MARGIN)[0], KINDS.index(CLEAR)))
     return samples
 
 

@@ -22,6 +22,7 @@ from ccnet.degradation.haze import random_camera
 from ccnet.degradation.light import vary_light
 from ccnet.degradation.randomness import smooth_field, uniform
 from ccnet.recognition.kinds import CLEAR, QUALITIES, STRENGTHS, TASKS
+from ccnet.training.module import cut_margin
 
 SMALLEST, LONGEST = 176, 600
 """Pixels of a picture's long side."""
@@ -49,14 +50,14 @@ def measured_pictures(clean: Tensor, generator: torch.Generator) -> Iterator[tup
 
     `clean` (1, 3, H, W) has `MARGIN` around it.
     """
-    inner = clean[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    inner = cut_margin(clean, MARGIN)
     yield CLEAR, inner[0]
     for quality in QUALITIES:
         yield CLEAR, compress_jpeg(inner, torch.full((1, 1, 1, 1), float(quality)))[0]
     for kind in TASKS:
         for strength in STRENGTHS:
             degraded = DEGRADATIONS[kind](clean, generator, strength)
-            yield kind, degraded[0, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+            yield kind, cut_margin(degraded, MARGIN)[0]
 
 
 def _picture(photographs: Photographs, kind: str, generator: torch.Generator) -> Tensor:
@@ -70,7 +71,7 @@ def _picture(photographs: Photographs, kind: str, generator: torch.Generator) ->
             clean = soften(clean, generator)
         degraded = degrade(clean, kind, _between(WEAKEST.get(kind, 0), 1, generator), generator)
         if kind != "haze" or (degraded - clean).abs().mean() > LEAST_CHANGE:
-            return degraded[:, :, MARGIN:-MARGIN, MARGIN:-MARGIN]
+            return cut_margin(degraded, MARGIN)
 
 
 def degrade(clean: Tensor, kind: str, strength: float, generator: torch.Generator) -> Tensor:
