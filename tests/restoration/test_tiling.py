@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -92,6 +93,21 @@ def test_without_strips_tiles_are_the_whole_picture() -> None:
     picture = np.random.default_rng(0).random((130, 900, 3), dtype=np.float32)
     whole = engine.restore(picture[None])[0]
     np.testing.assert_allclose(restore_tiled(picture, engine, 512), whole, atol=1e-5)
+
+
+def test_tiles_that_one_call_takes_come_out_as_alone(tiny_network: CCNet) -> None:
+    engine = TorchEngine(tiny_network, device="cpu", precision="float32")
+    # Three tiles of 512 pixels and one of 510 in a row, for the width is no multiple of 4.
+    picture = np.random.default_rng(0).random((130, 4 * 512 - 3 * OVERLAP - 2, 3), dtype=np.float32)
+    alone = restore_tiled(picture, engine, 512)
+    with patch.object(engine, "restore", wraps=engine.restore) as restore:
+        engine.together = 2
+        np.testing.assert_allclose(restore_tiled(picture, engine, 512), alone, atol=1e-5)
+        engine.together = 8
+        engine.most_pixels = 3 * 130 * 512
+        np.testing.assert_allclose(restore_tiled(picture, engine, 512), alone, atol=1e-5)
+    widths = [call.args[0].shape[::2] for call in restore.call_args_list]
+    assert widths == [(2, 512), (1, 512), (1, 510), (3, 512), (1, 510)]
 
 
 def test_the_share_done_rises_to_one(engine: TorchEngine) -> None:

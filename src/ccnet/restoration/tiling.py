@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy as np
 from ccnet.errors import UsageError
 from ccnet.restoration.engines.averages import measured_share
 from ccnet.restoration.engines.engine import Averages, Engine, Floats, MemoryRanOut, Pixels
-from ccnet.restoration.grid import SMALLEST_SIDE, fades, spans
+from ccnet.restoration.grid import SMALLEST_SIDE, Span, fades, spans
 
 TileSize: TypeAlias = "int | Literal['auto', 'off']"
 Progress: TypeAlias = Callable[[float], object]
@@ -63,7 +64,8 @@ def restore_bands(
         tile: "auto" takes a picture whole where `engine.most_pixels` hold it, and otherwise tiles
             that are smaller, and halves these where memory runs out nevertheless; "off" takes it
             whole; a number is the most pixels of a tile across and down.
-        progress: Called after each tile; begins anew with smaller ones.
+        progress: Called after each tile, or the several that a GPU takes at once; begins anew with
+            smaller ones.
 
     Yields:
         Rows and what they become, (rows, W, 3) in [0, 1], which is the taker's to change. Where
@@ -124,17 +126,28 @@ def blend_bands(
     for number, (rows, end) in enumerate(zip(all_rows, ends, strict=True)):
         band = np.zeros((rows.stop - rows.start, width, 3), np.float32)
         band[: len(held)] = held
-        for done, columns in enumerate(all_columns, 1):
-            place = np.s_[rows.start : rows.stop, columns.start : columns.stop]
-            tile = engine.restore(picture[place][None], averages)[0]
-            tile *= (row_weights[number][:, None] * column_weights[done - 1])[:, :, None]
-            band[:, place[1]] += tile
+        done = 0
+        for group in _batches(all_columns, len(band), engine):
+            places = [np.s_[rows.start : rows.stop, span.start : span.stop] for span in group]
+            batch = np.stack([picture[place] for place in places])
+            for tile, (_, columns) in zip(engine.restore(batch, averages), places, strict=True):
+                tile *= (row_weights[number][:, None] * column_weights[done])[:, :, None]
+                band[:, columns] += tile
+                done += 1
             if progress:
                 progress((number + done / len(all_columns)) / len(all_rows))
         for top in range(rows.start, end, _ROWS_AT_ONCE):
             bottom = min(top + _ROWS_AT_ONCE, end)
             yield slice(top, bottom), band[top - rows.start : bottom - rows.start]
         held = band[end - rows.start :]
+
+
+def _batches(columns: list[Span], height: int, engine: Engine) -> Iterator[list[Span]]:
+    """Part a row's tiles into those that one call restores: of one width, as many as are best."""
+    for width, spans_alike in groupby(columns, lambda span: span.stop - span.start):
+        most = max(1, min(engine.together, engine.most_pixels // (height * width)))
+        alike = list(spans_alike)
+        yield from (alike[first : first + most] for first in range(0, len(alike), most))
 
 
 def _largest_side(height: int, width: int, engine: Engine, tile: TileSize) -> int | None:
