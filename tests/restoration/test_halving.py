@@ -14,6 +14,7 @@ from ccnet.restoration.engines import Averages, Engine, MemoryRanOut
 from ccnet.restoration.engines.averages import Core, measure_averages
 from ccnet.restoration.engines.engine import Floats, Pixels
 from ccnet.restoration.engines.torch_engine import TorchEngine
+from ccnet.restoration.restorer import Restorer
 from ccnet.restoration.tiling import TileSize, restore_bands
 
 
@@ -89,3 +90,16 @@ def test_tiles_of_a_size_that_was_asked_for_are_not_halved(
     picture = np.zeros((700, 700, 3), np.float32)
     with pytest.raises(MemoryRanOut):
         restored(picture, Bounded(engine, holds=400 * 400), tile)
+
+
+def test_batches_are_halved_where_memory_runs_out(
+    engine: TorchEngine, tiny_network: CCNet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restorer = Restorer(tiny_network, device="cpu", strength=0.5)
+    pictures = list(np.random.default_rng(0).random((5, 20, 30, 3), dtype=np.float32))
+    alone = [restorer(picture) for picture in pictures]
+    bounded = Bounded(engine, holds=2 * 20 * 30)
+    monkeypatch.setattr(restorer, "_engine", bounded)
+    np.testing.assert_allclose(restorer.restore_batch(pictures), alone, atol=1e-3)
+    # All five, and of the two and the three of them the three.
+    assert bounded.refused == [5 * 20 * 30, 3 * 20 * 30]

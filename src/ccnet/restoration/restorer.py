@@ -156,13 +156,18 @@ class Restorer:
         return 1 if tiled else max(1, min(fitting, self._engine.together))
 
     def restore_batch(self, pictures: Sequence[Floats]) -> list[Floats]:
-        """Restore pictures of one size, float32 (H, W, 3) in [0, 1], to new ones."""
-        if len(pictures) > 1:
+        """Restore pictures of one size, float32 (H, W, 3) in [0, 1], to new ones.
+
+        Where memory runs out, half of them at once.
+        """
+        if len(pictures) <= 1:
+            return [self(picture) for picture in pictures]
+        with suppress(MemoryRanOut):
             batch = np.stack(pictures)
-            with suppress(MemoryRanOut):
-                change = self._engine.restore(batch) - batch
-                return list(batch + np.float32(self.strength) * change)
-        return [self(picture) for picture in pictures]
+            change = self._engine.restore(batch) - batch
+            return list(batch + np.float32(self.strength) * change)
+        half = len(pictures) // 2
+        return [*self.restore_batch(pictures[:half]), *self.restore_batch(pictures[half:])]
 
     def release_memory(self) -> None:
         """Free what is kept of one picture for the next, up to 2 GiB on a CPU."""
