@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,20 @@ def test_a_clear_file_is_copied_byte_for_byte(
     assert target.read_bytes() == clear_file.read_bytes()
     with pytest.raises(PictureError, match="is there already"):
         automatic.restore_file(clear_file, target)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_clear_file_that_comes_through_a_pipe_is_copied_too(
+    automatic: AutoRestorer, clear_file: Path, tmp_path: Path
+) -> None:
+    """A pipe that was read to its end gives nothing more, or keeps who asks waiting for ever."""
+    pipe = tmp_path / "pipe.jpg"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[clear_file.read_bytes()])
+    writer.start()
+    automatic.restore_file(pipe, tmp_path / "copy.jpg")
+    writer.join()
+    assert (tmp_path / "copy.jpg").read_bytes() == clear_file.read_bytes()
 
 
 def test_a_clear_file_is_only_encoded_anew_where_that_is_asked(

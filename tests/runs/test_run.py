@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -270,3 +271,18 @@ def test_a_full_disk_fails_files_until_there_is_room(
         (inputs / f"{index:02}.png").unlink()
     again = run(inputs, small_disk / "out", request_tiny)
     assert {report.status for report in again.values()} <= {Status.done, Status.restored}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_a_clear_picture_from_a_pipe_is_written_whole(tmp_path: Path) -> None:
+    """As `<(command)` is one in a shell: it was empty when it was to be copied."""
+    clear, pipe, out = (tmp_path / name for name in ("clear.png", "pipe.png", "out.png"))
+    write_picture(Picture(data.astronaut()[:128, 160:320].copy()), clear)
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=[clear.read_bytes()])
+    writer.start()
+    reports: list[Report] = []
+    run_jobs(plan([str(pipe)], out, None), Request(device="cpu"), reports.append)
+    writer.join()
+    assert [report.status for report in reports] == [Status.clear]
+    assert out.read_bytes() == clear.read_bytes()

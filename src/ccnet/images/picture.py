@@ -27,6 +27,7 @@ class Picture:
         xmp: An XMP packet.
         iptc: An IPTC block, as JPEG and TIFF keep it.
         resolution: Pixels per inch across and down, if the file names them.
+        piped: The whole file, where it came through a pipe, which gives it only once.
     """
 
     pixels: NDArray[Any]
@@ -40,6 +41,7 @@ class Picture:
     xmp: bytes | None = None
     iptc: bytes | None = None
     resolution: tuple[float, float] | None = None
+    piped: bytes | None = None
 
     def cut(self, rows: slice, columns: slice = slice(None)) -> Picture:
         """Cut out a part, without its alpha."""

@@ -90,12 +90,16 @@ def picture_size(source: PictureSource) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A file with its name in messages, its format, and libvips's own way to its bytes."""
+    """A file with its name in messages, its format, and libvips's own way to its bytes.
+
+    `piped` are the bytes of a pipe, which is empty now.
+    """
 
     name: str
     format: str
     file: BinaryIO
     source: libvips.Source
+    piped: bytes | None = None
 
 
 @contextmanager
@@ -112,12 +116,13 @@ def _opened(source: PictureSource) -> Iterator[_Opened]:
             head = file.read(HEAD_BYTES)
             known = _known_format(head, name)
             title = FORMATS[known].title
-            if data is None and not Path(name).is_file():  # a pipe, which is read only once
-                data = head + file.read()
-            if data is None:
+            if data is not None:
+                yield _Opened(name, known, file, libvips.source_of(data))
+            elif Path(name).is_file():
                 yield _Opened(name, known, file, libvips.source_of(name))
-            else:
-                yield _Opened(name, known, io.BytesIO(data), libvips.source_of(data))
+            else:  # a pipe, which is read only once
+                piped = head + file.read()
+                yield _Opened(name, known, io.BytesIO(piped), libvips.source_of(piped), piped)
     except (libvips.Error, UnicodeDecodeError) as error:
         raise PictureError(
             f"{name} is damaged or cut short and cannot be decoded as {title}"
@@ -175,6 +180,7 @@ def _read(opened: _Opened, max_pixels: int) -> Picture:
         xmp=xmp and upright_xmp(xmp),
         iptc=libvips.field(image, "iptc-data"),
         resolution=_resolution(image, turned=orientation >= 5),
+        piped=opened.piped,
     )
 
 

@@ -131,7 +131,8 @@ class AutoRestorer:
             return outcome
         make_folder(target.parent)
         if outcome.model is None and stays(picture, format, quality):
-            place_file(read_bytes(source), target, error=PictureError, overwrite=overwrite)
+            data = picture.piped or read_bytes(source)
+            place_file(data, target, error=PictureError, overwrite=overwrite)
         else:
             write_picture(restored, target, format=format, quality=quality, overwrite=overwrite)
         return outcome

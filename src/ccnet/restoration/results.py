@@ -28,7 +28,7 @@ def stays(picture: Picture, format: str | None, quality: int | None) -> bool:  #
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a file as it is; raises PictureError."""
+    """Read a file as it is; `Picture.piped` is what came of a pipe. Raises PictureError."""
     try:
         return path.read_bytes()
     except OSError as error:

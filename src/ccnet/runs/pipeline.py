@@ -231,7 +231,7 @@ class Pipeline:
             make_folder(target.parent)
             format = result_format(picture, source, target, request.format)  # noqa: A001
             if clear and stays(picture, format, request.quality):
-                place_file(read_bytes(source), written, error=PictureError)
+                place_file(picture.piped or read_bytes(source), written, error=PictureError)
             else:
                 named = format or picture.format
                 write_picture(picture, written, format=named, quality=request.quality)
