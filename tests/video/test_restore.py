@@ -88,6 +88,24 @@ def test_a_hazy_clip_is_recognised(tmp_path: Path) -> None:
     assert contrast(tmp_path / "b.mp4") > 1.5 * contrast(source)
 
 
+def test_it_is_recognised_on_frames_from_all_over_a_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each frame's gray tells its place; with one key frame, every search begins at the first."""
+    frames = [np.full((48, 64, 3), 20 + 8 * place, np.uint8) for place in range(25)]
+    options = {"crf": "0", "g": "1000", "sc_threshold": "0"}
+    source = write_clip(tmp_path / "a.mp4", frames, sound=None, options=options)
+    places: list[int] = []
+
+    def choose(_: AutoRestorer, arrays: Any) -> tuple[None, Outcome]:
+        places.extend(round((255 * float(np.mean(array)) - 20) / 8) for array in arrays)
+        return None, Outcome("clear", None)
+
+    monkeypatch.setattr(AutoRestorer, "choose", choose)
+    restore_clip(AutoRestorer(device="cpu"), source, tmp_path / "b.mp4", leave_clear=True)
+    assert places == [0, 5, 10, 15, 20]
+
+
 def test_a_clear_clip_is_left_as_it_is(tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mp4", photographs(6, (160, 128)))
     automatic = AutoRestorer(device="cpu")

@@ -208,7 +208,8 @@ def _spread_frames(clip: Clip) -> Iterator[VideoFrame]:
             clip.container.seek(round(time * av.time_base))
         except av.FFmpegError:
             return
-        late_enough = (each for each in clip.frames() if (each.time or time) >= time)
-        frame = next(late_enough, None)
+        # The key frame before it is 0.0 seconds into many a clip, which is not false but early.
+        late = (each for each in clip.frames() if each.time is None or each.time >= time)
+        frame = next(late, None)
         if frame is not None:
             yield frame
