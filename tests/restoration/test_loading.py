@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
+import sys
 from importlib.util import find_spec as really_find
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,18 @@ def test_an_engine_that_is_not_installed_is_told(
     only(*installed)
     with pytest.raises(MissingExtraError, match=words):
         choose_engine(engine, "cpu", precision)
+
+
+def test_without_openvino_no_one_imports_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)  # which makes importing it fail
+    with pytest.raises(ImportError):
+        importlib.import_module("openvino")
+    for precision in ("auto", "float32", "bfloat16"):
+        with pytest.raises(MissingExtraError, match="pip install openvino"):
+            choose_engine("openvino", "cpu", precision)
+        assert choose_engine("auto", "cpu", precision) == "torch"
+    with pytest.raises(MissingExtraError, match="pip install openvino"):
+        Restorer(ONNX, engine="openvino", device="cpu")
 
 
 def test_models_are_run_by_what_can_run_them(tiny_network: CCNet) -> None:
