@@ -234,6 +234,35 @@ def test_an_onnx_file_is_a_model_too(tmp_path: Path) -> None:
     assert b"Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize("debug", [(), ("--debug",)])
+def test_an_unexpected_error_is_told_in_a_line_and_with_debug_where_it_came_from(
+    weights: Path, tmp_path: Path, debug: tuple[str, ...]
+) -> None:
+    for name in ("a.png", "b.png"):
+        photograph(tmp_path / "in" / name)
+    code = """
+import ccnet.images
+
+read = ccnet.images.read_picture
+
+def broken(path):
+    return 1 / 0 if path.name == "a.png" else read(path)
+
+ccnet.images.read_picture = broken
+from ccnet.cli.main import run; run()
+"""
+    arguments = ["restore", "in", "-o", "out", "--model", str(weights), *debug]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 1
+    assert done.stdout == f"{Path('out', 'b.png')}\n"
+    told, *others, summary = done.stderr.splitlines()
+    assert told.startswith("ccnet: in/a.png: There was an unexpected error, ZeroDivisionError: ")
+    assert "1 restored, 1 failed" in summary
+    assert [line for line in others if "in broken" in line] == others[-2:-1] * len(debug)
+
+
 def test_json_tells_each_file_and_stop_begins_no_more(weights: Path, tmp_path: Path) -> None:
     for index in range(6):
         photograph(tmp_path / "in" / f"{index}.png")

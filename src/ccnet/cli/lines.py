@@ -19,6 +19,11 @@ def one_line(text: str) -> str:
     return text.translate(_UNPRINTABLE)
 
 
+def wants_traces() -> bool:
+    """Whether errors are to be told with where they came from, as `--debug` asks for."""
+    return os.environ.get("CCNET_DEBUG", "") not in ("", "0")
+
+
 def write_line(line: str, bar: Progress, *, error: bool = False) -> None:
     """Write to standard output, or to standard error, above a bar that is on the same terminal.
 

@@ -17,7 +17,7 @@ from ccnet.cli.data import data
 from ccnet.cli.degrade import degrade
 from ccnet.cli.evaluate import evaluate
 from ccnet.cli.export import export
-from ccnet.cli.lines import one_line
+from ccnet.cli.lines import one_line, wants_traces
 from ccnet.cli.models import models
 from ccnet.cli.restore import restore
 from ccnet.cli.serve import serve
@@ -67,7 +67,9 @@ def run() -> None:
     Exits with 0 (all done), 1 (something failed), 2 (wrong usage) or 130 (Ctrl-C).
     """
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    debug = len(arguments) < len(sys.argv) - 1 or os.environ.get("CCNET_DEBUG", "") not in ("", "0")
+    if len(arguments) < len(sys.argv) - 1:
+        os.environ["CCNET_DEBUG"] = "1"
+    debug = wants_traces()
     # A Hub out of reach is told once, and not at each of six attempts, too.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ccnet.cli.lines import one_line, write_line
+from ccnet.cli.lines import one_line, wants_traces, write_line
 from ccnet.cli.progress import progress_bar
 from ccnet.errors import PictureError, UsageError
 from ccnet.placing import place_file, taken
@@ -364,6 +364,9 @@ class _Told:
             typer.echo(json.dumps(report.facts()))
         if fault:
             self._line(f"ccnet: {fault if source in fault else f'{source}: {fault}'}")
+        if result is not None and result.trace and wants_traces():
+            for line in result.trace.splitlines():
+                self._line(line)
         self._bar.update(self._task, completed=self._counts.total())
 
     def sum_up(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -42,6 +43,7 @@ class Result:
     Attributes:
         number: The task's.
         fault: Why there is no result, in a sentence.
+        trace: Where an error came from that nobody expected, as Python tells it.
         written: The result, in a temporary file beside its place; None where nothing is written.
         comparison: That of a picture with its result.
         source: What was read, where there is a manifest.
@@ -55,6 +57,7 @@ class Result:
 
     number: int
     fault: str | None = None
+    trace: str | None = None
     written: Path | None = None
     comparison: Path | None = None
     source: Source | None = None
@@ -110,25 +113,37 @@ class Pipeline:
 
     def run(self, tasks: Iterator[Task]) -> None:
         """Do all tasks; at most three pictures are held, one of each stage."""
-        with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(1) as writer:
-            leaving: Future[object] = writer.submit(bool)
-            coming = reader.submit(self._read, tasks)
-            while (read := coming.result()) is not None:
-                del coming  # which would hold the picture
-                alone = read.picture is not None and read.picture.pixels.nbytes > _AHEAD_BYTES
-                if alone:
-                    leaving.result()
-                else:
-                    coming = reader.submit(self._read, tasks)
-                restored = self._restore(read)
-                del read
+        reader, wait = ThreadPoolExecutor(1), True
+        try:
+            with ThreadPoolExecutor(1) as writer:
+                self._run(tasks, reader, writer)
+        except Exception:
+            wait = False  # for the reader, which may itself wait for a task that never comes
+            raise
+        finally:
+            reader.shutdown(wait)
+
+    def _run(
+        self, tasks: Iterator[Task], reader: ThreadPoolExecutor, writer: ThreadPoolExecutor
+    ) -> None:
+        leaving: Future[object] = writer.submit(bool)
+        coming = reader.submit(self._read, tasks)
+        while (read := coming.result()) is not None:
+            del coming  # which would hold the picture
+            alone = read.picture is not None and read.picture.pixels.nbytes > _AHEAD_BYTES
+            if alone:
                 leaving.result()
-                leaving = writer.submit(self._write, restored)
-                del restored
-                if alone:
-                    leaving.result()
-                    coming = reader.submit(self._read, tasks)
+            else:
+                coming = reader.submit(self._read, tasks)
+            restored = self._restore(read)
+            del read
             leaving.result()
+            leaving = writer.submit(self._write, restored)
+            del restored
+            if alone:
+                leaving.result()
+                coming = reader.submit(self._read, tasks)
+        leaving.result()
 
     def _read(self, tasks: Iterator[Task]) -> _Read | None:
         """Read the next task's file, or give None at the end."""
@@ -146,7 +161,7 @@ class Pipeline:
             if is_video(path):
                 return _Read(task, result, started)
             picture = read_picture(path)
-        except (CCNetError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - the other files must be done
             return _Read(task, _failed(result, error), started)
         height, width, _ = picture.pixels.shape
         return _Read(task, replace(result, megapixels=height * width / 1e6), started, picture)
@@ -165,7 +180,7 @@ class Pipeline:
                 result = replace(result, outcome=outcome)
             else:
                 restored = self._restorer.restore_picture(read.picture, progress=progress)
-        except (CCNetError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - the other files must be done
             return _Restored(read, _failed(result, error))
         if task.job.comparison is None:
             read = read._replace(picture=None)
@@ -238,7 +253,7 @@ class Pipeline:
             if read.picture is not None and not clear:
                 comparison = temporary_beside(target, ".png")
                 write_picture(side_by_side(read.picture, picture), comparison)
-        except (CCNetError, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - the other files must be done
             remove(written)
             return _failed(result, error, comparison or written, target)
         return replace(result, written=written, comparison=comparison)
@@ -263,10 +278,15 @@ def _inspect(path: Path) -> Source:
 
 def _failed(
     result: Result,
-    error: CCNetError | MemoryError,
+    error: Exception,
     written: Path | None = None,
     target: Path | None = None,
 ) -> Result:
     """Add an error to a result, which names the target instead of a temporary file."""
-    fault = str(error) if isinstance(error, CCNetError) else "There is not enough memory."
-    return replace(result, fault=fault.replace(str(written), str(target)))
+    fault, trace = str(error), None
+    if isinstance(error, MemoryError):
+        fault = "There is not enough memory."
+    elif not isinstance(error, CCNetError):
+        told = " ".join(f"{type(error).__name__}: {fault}".split()).rstrip(".:")
+        fault, trace = f"There was an unexpected error, {told}.", traceback.format_exc()
+    return replace(result, fault=fault.replace(str(written), str(target)), trace=trace)

@@ -12,8 +12,10 @@ import multiprocessing
 import os
 import signal
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from queue import SimpleQueue
@@ -213,7 +215,7 @@ def _work(connection: Connection, request: Request, count: int) -> None:
     told = 0.0
 
     def send(message: Result | _Share) -> None:
-        with sending:
+        with sending, _ending_where_it_fails():
             connection.send(message)
 
     def tell(task: Task, share: float, speed: str) -> None:
@@ -222,7 +224,18 @@ def _work(connection: Connection, request: Request, count: int) -> None:
             told = time.monotonic()
             send(_Share(task.number, share, speed))
 
-    Pipeline(request, restorer, send, tell).run(iter(queue.get, None))
+    with _ending_where_it_fails():
+        Pipeline(request, restorer, send, tell).run(iter(queue.get, None))
+
+
+@contextmanager
+def _ending_where_it_fails() -> Iterator[None]:
+    """End the process at once: Python's own end would wait for the reader, and that for a task."""
+    try:
+        yield
+    except BaseException:  # noqa: BLE001 - it is told here
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _listen(connection: Connection, queue: SimpleQueue[Task]) -> None:

@@ -1,0 +1,78 @@
+"""Files that fail in ways nobody expected, between others that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from skimage import data
+
+import ccnet.images
+from ccnet.images import Picture, write_picture
+from ccnet.runs.folders import plan
+from ccnet.runs.pipeline import Pipeline, Result, Task
+from ccnet.runs.request import Request
+
+WIDTHS = (40, 41, 42)
+"""Of three pictures, by which the second of them is told from the others."""
+
+
+class Restorer:
+    """One that changes nothing, as far as a pipeline asks for it."""
+
+    engine = "none"
+
+    def restore_picture(self, picture: Picture, *, progress: object = None) -> Picture:
+        return picture
+
+
+def break_at_second(function: Callable[..., Any], place: int) -> Callable[..., Any]:
+    """Wrap a function so that it fails for the second picture; `place` is the argument's."""
+
+    def broken(*arguments: Any, **options: Any) -> Any:
+        given = arguments[place]
+        if (
+            str(given).endswith("1.png")
+            or getattr(given, "pixels", np.empty((1, 1))).shape[1] == 41
+        ):
+            raise RuntimeError("broken\n in two")
+        return function(*arguments, **options)
+
+    return broken
+
+
+@pytest.mark.parametrize("stage", ["read", "restore", "write"])
+def test_an_unexpected_error_fails_its_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    for index, width in enumerate(WIDTHS):
+        pixels = np.ascontiguousarray(data.astronaut()[:40, :width])
+        (tmp_path / "in").mkdir(exist_ok=True)
+        write_picture(Picture(pixels), tmp_path / "in" / f"{index}.png")
+    jobs = plan([str(tmp_path / "in")], tmp_path / "out", None)
+    results: list[Result] = []
+    if stage == "restore":
+        monkeypatch.setattr(
+            Restorer, "restore_picture", break_at_second(Restorer.restore_picture, 1)
+        )
+    else:
+        name = f"{stage}_picture"
+        monkeypatch.setattr(ccnet.images, name, break_at_second(getattr(ccnet.images, name), 0))
+    pipeline = Pipeline(Request(model="none"), Restorer(), results.append)  # type: ignore[arg-type]
+    pipeline.run(iter([Task(number, job) for number, job in enumerate(jobs)]))
+    assert [result.number for result in results] == [0, 1, 2]
+    assert [result.fault for result in results] == [
+        None,
+        "There was an unexpected error, RuntimeError: broken in two.",
+        None,
+    ]
+    assert "in broken" in str(results[1].trace)
+    assert [bool(result.written and result.written.is_file()) for result in results] == [
+        True,
+        False,
+        True,
+    ]
+    assert len(list((tmp_path / "out").iterdir())) == 2
