@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from ccnet.errors import PictureError, UsageError
 from ccnet.images import Picture, encode_picture, read_picture, to_srgb, write_picture
 from ccnet.images.formats import FORMATS
 
-from .made import Array, by_pillow, pillow_pixels, profile, scene
+from .made import Array, by_pillow, by_tifffile, pillow_pixels, profile, scene
 
 RGB = scene(31, 45, 3)
 BANDS = {"gray": 1, "rgb": 3, "cmyk": 4}
@@ -170,7 +171,7 @@ def test_jpeg_lays_transparency_over_white() -> None:
 def test_metadata_is_kept(name: str) -> None:
     icc = profile("adobe")
     picture = Picture(RGB, format=name, icc_profile=icc, exif=exif_block(), xmp=XMP)
-    picture = replace(picture, resolution=(300.0, 150.0), iptc=b"8BIM" if name == "tiff" else None)
+    picture = replace(picture, resolution=(300.0, 150.0))
     data = encode_picture(picture)
     with Image.open(io.BytesIO(data)) as image:
         exif = image.getexif()
@@ -220,10 +221,60 @@ def test_depth_follows_the_pixels() -> None:
     assert read_picture(encode_picture(picture)).bits == 16
 
 
-def test_iptc_is_kept_by_jpeg() -> None:
-    block = b"Photoshop 3.0\0" + b"8BIM\x04\x04\0\0\0\0\0\x07\x1c\x02\x78\0\x02hi\0"
-    back = read_picture(encode_picture(Picture(RGB, format="jpeg", iptc=block)))
-    assert back.iptc == block
+IPTC = b"".join(
+    struct.pack(">3BH", 0x1C, 2, number, len(text)) + text
+    for number, text in ((5, b"A title"), (25, b"fog"), (80, b"Somebody"), (90, b"Paris."))
+)
+"""Four entries (IIM 4.2), as long as a block is that holds no number of 16 bytes."""
+
+
+def app13(iptc: bytes, others: bytes = b"") -> bytes:
+    """The segment that JPEG has it in, by hand."""
+    resource = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc + bytes(len(iptc) % 2)
+    block = b"Photoshop 3.0\0" + others + resource
+    return b"\xff\xed" + struct.pack(">H", len(block) + 2) + block
+
+
+def tiff_iptc(data: bytes) -> bytes:
+    with tifffile.TiffFile(io.BytesIO(data)) as file:
+        value = file.pages.first.tags["IPTCNAA"].value
+    assert isinstance(value, bytes)
+    return value
+
+
+def test_iptc_goes_from_jpeg_to_tiff_and_back_whole() -> None:
+    assert len(IPTC) == 44
+    plain = by_pillow(RGB, "JPEG")
+    from_jpeg = read_picture(plain[:2] + app13(IPTC) + plain[2:])
+    assert app13(IPTC) in encode_picture(from_jpeg)
+    tiff = encode_picture(from_jpeg, "tiff")
+    assert tiff_iptc(tiff) == IPTC
+    assert tiff_iptc(encode_picture(replace(from_jpeg, exif=exif_block()), "tiff")) == IPTC
+    assert app13(IPTC) in encode_picture(read_picture(tiff), "jpeg")
+
+
+@pytest.mark.parametrize("kind", ["BYTE", "UNDEFINED", "LONG"])
+def test_iptc_of_other_tiff_writers_is_kept(kind: str) -> None:
+    number, value = tifffile.DATATYPE[kind], IPTC
+    tag = (33723, number, 11, struct.unpack("<11I", IPTC)) if kind == "LONG" else None
+    data = by_tifffile(RGB, photometric="rgb", extratags=[tag or (33723, number, 44, value)])
+    assert tiff_iptc(encode_picture(read_picture(data))) == IPTC
+    assert app13(IPTC) in encode_picture(read_picture(data), "jpeg")
+
+
+def test_iptc_among_photoshop_s_resources_of_a_tiff_is_kept() -> None:
+    resources = app13(IPTC).partition(b"Photoshop 3.0\0")[2]
+    tag = (34377, tifffile.DATATYPE.UNDEFINED, len(resources), resources)
+    data = by_tifffile(RGB, photometric="rgb", extratags=[tag])
+    assert tiff_iptc(encode_picture(read_picture(data))) == IPTC
+
+
+def test_other_resources_of_photoshop_stay_in_a_jpeg() -> None:
+    other = b"8BIM\x04\x0b\0\0\0\0\0\x08https://"
+    plain = by_pillow(RGB, "JPEG")
+    picture = read_picture(plain[:2] + app13(IPTC, other) + plain[2:])
+    assert app13(IPTC, other) in encode_picture(picture)
+    assert other not in encode_picture(picture, "tiff")
 
 
 def test_a_gray_profile_does_not_stay_on_an_rgb_file() -> None:

@@ -9,9 +9,19 @@ from __future__ import annotations
 import re
 import struct
 
-from ccnet.images.tiff import LONG, SHORT, Field, Tags, append_directory, in_order, tags_of
+from ccnet.images.tiff import (
+    LONG,
+    SHORT,
+    UNDEFINED,
+    Field,
+    Tags,
+    append_directory,
+    in_order,
+    tags_of,
+)
 
 _WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
+_IPTC = 33723
 _EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 40962, 40963
 _POINTERS = ({_EXIF, _GPS}, {_INTEROPERABILITY}, set[int]())  # to further directories, by depth
@@ -78,17 +88,21 @@ def exif_of_tiff(tags: Tags) -> bytes | None:
     return bytes(blob)
 
 
-def tiff_with_exif(data: bytes, exif: bytes) -> bytes:
-    """Add an EXIF block's tags to a TIFF file, whose directory is written anew at its end.
+def tiff_with_tags(data: bytes, exif: bytes | None, iptc: bytes | None) -> bytes:
+    """Add an EXIF block's tags and IPTC to a TIFF file, whose directory is written anew at its end.
 
     A BigTIFF, which is written from 3 GB of pixels up, is left as it is.
     """
-    target, source = tags_of(data), tags_of(exif)
-    if target.big:
+    target = tags_of(data)
+    if target.big or (exif is None and iptc is None):
         return data
     blob, fields = bytearray(data), target.directory(target.first).fields
-    added = {tag: field for tag, field in _kept(source).items() if tag not in fields}
-    fields |= _moved(added, source, blob, target.order)
+    if exif is not None:
+        source = tags_of(exif)
+        added = {tag: field for tag, field in _kept(source).items() if tag not in fields}
+        fields |= _moved(added, source, blob, target.order)
+    if iptc is not None:
+        fields[_IPTC] = Field(UNDEFINED, len(iptc), iptc, 0)
     blob[4:8] = struct.pack(f"{target.order}I", append_directory(blob, fields, target.order))
     return bytes(blob)
 

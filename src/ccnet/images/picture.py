@@ -25,7 +25,8 @@ class Picture:
         icc_profile: The ICC profile of `pixels`; None means sRGB, its gray, or uncalibrated CMYK.
         exif: An EXIF block without JPEG's "Exif" prefix, its orientation upright.
         xmp: An XMP packet.
-        iptc: An IPTC block, as JPEG and TIFF keep it.
+        iptc: An IPTC block (IIM), as TIFF keeps it; JPEG has it among Photoshop's resources.
+        photoshop: The other ones of these, which only JPEG is given back.
         resolution: Pixels per inch across and down, if the file names them.
         piped: The whole file, where it came through a pipe, which gives it only once.
     """
@@ -40,6 +41,7 @@ class Picture:
     exif: bytes | None = None
     xmp: bytes | None = None
     iptc: bytes | None = None
+    photoshop: bytes | None = None
     resolution: tuple[float, float] | None = None
     piped: bytes | None = None
 

@@ -19,6 +19,7 @@ from ccnet.images.colour import usable_profile
 from ccnet.images.containers import avif_colour, webp_is_lossless
 from ccnet.images.exif import exif_of_tiff, upright_exif, upright_xmp
 from ccnet.images.formats import FORMATS, HEAD_BYTES, NAMES, describe_other, format_of
+from ccnet.images.photoshop import split_resources
 from ccnet.images.picture import Picture, Space
 from ccnet.images.tiff import Tags, find_fault
 
@@ -168,6 +169,7 @@ def _read(opened: _Opened, max_pixels: int) -> Picture:
         alpha = alpha if alpha is None else np.ascontiguousarray(_UPRIGHT[orientation](alpha))
     lossless = opened.format in ("png", "tiff")
     xmp = libvips.field(image, "xmp-data")
+    iptc, photoshop = _iptc(image, opened)
     return Picture(
         pixels=pixels,
         alpha=alpha,
@@ -178,7 +180,8 @@ def _read(opened: _Opened, max_pixels: int) -> Picture:
         icc_profile=_profile(image, opened, space),
         exif=_exif(image, opened, width=pixels.shape[1], height=pixels.shape[0]),
         xmp=xmp and upright_xmp(xmp),
-        iptc=libvips.field(image, "iptc-data"),
+        iptc=iptc,
+        photoshop=photoshop,
         resolution=_resolution(image, turned=orientation >= 5),
         piped=opened.piped,
     )
@@ -239,6 +242,14 @@ def _exif(image: libvips.Image, opened: _Opened, width: int, height: int) -> byt
     else:
         exif = libvips.field(image, "exif-data")
     return exif and upright_exif(exif, width, height)
+
+
+def _iptc(image: libvips.Image, opened: _Opened) -> tuple[bytes | None, bytes | None]:
+    """Give IPTC and, of a JPEG, Photoshop's other resources."""
+    iptc = libvips.field(image, "iptc-data")
+    if opened.format == "jpeg":  # whose block libvips gives as a whole
+        return split_resources(iptc or b"")
+    return iptc or split_resources(libvips.field(image, "photoshop-data") or b"")[0], None
 
 
 def _resolution(image: libvips.Image, turned: bool) -> tuple[float, float] | None:

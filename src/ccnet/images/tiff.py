@@ -19,7 +19,7 @@ _NEW_SUBFILE_TYPE, _SUBFILE_TYPE, _PHOTOMETRIC, _DNG_VERSION = 254, 255, 262, 50
 _STRIP_OFFSETS, _STRIP_BYTES, _TILE_OFFSETS, _TILE_BYTES = 273, 279, 324, 325
 _LABS = {8, 9, 10}  # photometric interpretations
 
-SHORT, LONG = 3, 4
+SHORT, LONG, UNDEFINED = 3, 4, 7
 # Bytes of one value, and of the numbers that it is made of, by TIFF's number for its kind.
 _VALUE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 _VALUE_BYTES |= {16: 8, 17: 8, 18: 8}

@@ -19,8 +19,9 @@ from ccnet.images.containers import (
     png_with_blocks,
     webp_with_exif,
 )
-from ccnet.images.exif import tiff_with_exif
+from ccnet.images.exif import tiff_with_tags
 from ccnet.images.formats import FORMATS, Format, format_named, format_of_suffix
+from ccnet.images.photoshop import join_resources
 from ccnet.images.picture import Picture
 from ccnet.placing import place_file, taken
 
@@ -38,7 +39,8 @@ def encode_picture(
     What a format cannot hold is brought to the nearest that it can: 16 bits become 8 for JPEG and
     WebP and 12 for AVIF; CMYK becomes sRGB for all but JPEG and TIFF, and gray for WebP and AVIF;
     transparency is laid over white for JPEG. JPEG leaves out an EXIF block, XMP packet or IPTC
-    block above its 64 KB. For AVIF libvips rewrites the EXIF block, which can lose a maker's notes.
+    block above its 64 KB, and only JPEG and TIFF hold IPTC. For AVIF libvips rewrites the EXIF
+    block, which can lose a maker's notes.
 
     Args:
         picture: The picture.
@@ -171,7 +173,7 @@ def _image(picture: Picture, name: str) -> libvips.Image:
     blobs = {
         "icc-profile-data": picture.icc_profile if name != "png" else None,
         "xmp-data": picture.xmp,
-        "iptc-data": picture.iptc,
+        "iptc-data": join_resources(picture.iptc, picture.photoshop) if name == "jpeg" else None,
         "exif-data": picture.exif if name == "avif" else None,
     }
     return libvips.with_blobs(image, blobs)
@@ -207,9 +209,9 @@ def _with_rest(data: bytes, picture: Picture, name: str) -> bytes:
         return data
     if name == "png":
         return png_with_blocks(data, picture.icc_profile, picture.exif)
-    if picture.exif is None:
-        return data
-    if name == "webp":
+    if name == "tiff":
+        return tiff_with_tags(data, picture.exif, picture.iptc)
+    if name == "webp" and picture.exif is not None:
         height, width, _ = picture.pixels.shape
         return webp_with_exif(data, picture.exif, width, height, picture.alpha is not None)
-    return tiff_with_exif(data, picture.exif) if name == "tiff" else data
+    return data
