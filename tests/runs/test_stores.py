@@ -167,6 +167,20 @@ def test_a_run_that_is_killed_is_gone_on_with(
     assert run(store, out, request_tiny) == DONE | FAILED
 
 
+def test_lines_of_a_run_that_was_killed_are_not_written_over(
+    store: Path, request_tiny: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, out = (locate(f"memory://bucket/{name}") for name in ("one", "two", "out"))
+    for folder, name in ((one, "a.png"), (two, "a.png"), (two, "b.png")):
+        put(folder / name, (store / "a.png").read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setattr(StoreManifest, "close", lambda _: None)
+        run(one, out, request_tiny)
+    assert [name for name in contents(out) if name.startswith(NAME)] == [f"{NAME}.000000001"]
+    assert run(two, out, request_tiny) == {"a.png": "done", "b.png": "restored"}
+    assert run(two, out, request_tiny) == {"a.png": "done", "b.png": "done"}
+
+
 def test_what_cannot_be_reached_is_told_in_a_sentence(request_tiny: Request) -> None:
     with pytest.raises(UsageError, match=r"^nowhere://x cannot be opened: .*\.$"):
         locate("nowhere://x")

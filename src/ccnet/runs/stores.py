@@ -138,7 +138,8 @@ class StoreManifest:
         self._sizes = files_below(folder)
         self._waiting: list[str] = []
         parts = self._parts()
-        self._number = int(parts[-1].suffix[1:]) if parts[1:] else 0
+        gathered = not parts or parts[-1].name == NAME
+        self._number = 0 if gathered else int(parts[-1].suffix[1:])
         asides = {os.fspath(name) for name in self._sizes if is_temporary(name.name)}
         lines = (line for data in self._read(parts) for line in data.splitlines())
         self._entries, _ = read_lines(lines, asides)
