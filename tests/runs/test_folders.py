@@ -111,6 +111,16 @@ def test_an_input_that_gives_nothing_is_named(tmp_path: Path, name: str) -> None
     assert str(tmp_path / name) in job.fault
 
 
+def test_what_cannot_be_looked_at_is_named_and_the_rest_goes_on(tmp_path: Path) -> None:
+    touch(tmp_path / "a.jpg")
+    long = tmp_path / ("n" * 300 + ".jpg")
+    first, second = planned(tmp_path / "a.jpg", long, output=tmp_path / "out")
+    assert first.fault is None
+    assert second.fault == f"{long} is not there."
+    (job,) = planned(tmp_path / "a.jpg", output=long)
+    assert job.target == long
+
+
 def test_comparisons_take_no_place_of_others_and_are_not_restored(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "a-restored.jpg", tmp_path / "a-restored-compare.png")
     assert [job.source for job in planned(tmp_path)] == [tmp_path / "a.jpg"]

@@ -12,7 +12,7 @@ from skimage import data
 
 import ccnet.images
 from ccnet.images import Picture, write_picture
-from ccnet.runs.folders import plan
+from ccnet.runs.folders import Job, plan
 from ccnet.runs.pipeline import Pipeline, Result, Task
 from ccnet.runs.request import Request
 
@@ -76,3 +76,11 @@ def test_an_unexpected_error_fails_its_file_alone(
         True,
     ]
     assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+def test_a_source_that_cannot_be_looked_at_is_a_fault(tmp_path: Path) -> None:
+    results: list[Result] = []
+    source = tmp_path / ("n" * 300 + ".png")
+    pipeline = Pipeline(Request(model="none"), Restorer(), results.append)  # type: ignore[arg-type]
+    pipeline.run(iter([Task(0, Job(source, tmp_path / "out.png", folder=tmp_path))]))
+    assert results[0].fault == f"{source} cannot be read: file name too long."

@@ -95,7 +95,7 @@ def plan(
         for file in _find(text, skipped):
             found.setdefault(absolute(file.path), file)
     if output is not None and into_file:
-        if len(found) > 1 or any(locate(text).is_dir() for text in inputs):
+        if len(found) > 1 or any(_is_folder(locate(text)) for text in inputs):
             raise UsageError(f"{output} is one file, and several results need a folder.")
         return [
             Job(file.path, output, file.fault, comparison=_comparison(output, compare, {}))
@@ -150,7 +150,7 @@ def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
             found = list(_walk_store(path, skipped))
         except PictureError as error:
             found = [_Found(path, Path(path.name), str(error))]
-    elif path.is_dir():
+    elif _is_folder(path):
         found = list(_walk(path, skipped))
     elif os.path.lexists(path) or not glob.has_magic(text):
         missing = None if os.path.lexists(path) else f"{text} is not there."
@@ -210,7 +210,7 @@ def _match(pattern: str, skipped: Path | None) -> Iterator[_Found]:
     for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - takes absolute ones too
         path = Path(match)
         below_skipped = skipped is not None and _is_below(path, skipped)
-        if _is_wanted(path) and not below_skipped and not path.is_dir():
+        if _is_wanted(path) and not below_skipped and not _is_folder(path):
             yield _Found(path, path.relative_to(root), folder=root)
 
 
@@ -224,7 +224,13 @@ def _is_wanted(path: Path) -> bool:
 
 
 def _is_file(output: Path) -> bool:
-    return _is_known(output) and not output.is_dir()
+    return _is_known(output) and not _is_folder(output)
+
+
+def _is_folder(path: Path) -> bool:
+    if is_remote(path):
+        return path.is_dir()
+    return os.path.isdir(path)  # noqa: PTH112 - the other one fails for what cannot be looked at
 
 
 def _is_known(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -268,7 +269,8 @@ def remove(*files: Path | None) -> None:
 
 
 def _inspect(path: Path) -> Source:
-    if path.exists() and not path.is_file():  # a pipe would keep who reads it waiting
+    # A pipe would keep who reads it waiting. Path's own methods fail where a folder is closed.
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
         raise PictureError(f"{path} is no file.")
     try:
         return inspect(path)
