@@ -9,12 +9,13 @@ from ccnet.images.containers import (
     avif_colour,
     jpeg_with_exif,
     jpeg_with_resolution,
+    png_colour,
     png_with_blocks,
     webp_is_lossless,
     webp_with_exif,
 )
 
-from .made import by_pillow, pillow_pixels, profile, scene
+from .made import by_pillow, pillow_pixels, png_by_hand, png_chunk, profile, scene
 
 
 def block() -> bytes:
@@ -79,3 +80,12 @@ def test_a_broken_webp_is_not_lossless() -> None:
 def test_an_avif_names_its_colours() -> None:
     assert avif_colour(io.BytesIO(by_pillow(scene(9, 8, 3), "AVIF"))) == (1, 13)
     assert avif_colour(io.BytesIO(b"nothing")) is None
+
+
+def test_a_png_names_its_colours_or_not() -> None:
+    pixels, named = scene(9, 8, 3), png_chunk(b"cICP", bytes([9, 16, 0, 1]))
+    whole = png_by_hand(pixels, png_chunk(b"tEXt", b"a") + named)
+    assert png_colour(io.BytesIO(whole)) == (9, 16)
+    assert png_colour(io.BytesIO(whole[:55])) is None
+    assert png_colour(io.BytesIO(png_by_hand(pixels))) is None
+    assert png_colour(io.BytesIO(png_by_hand(pixels)[:-12] + named)) is None

@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -233,8 +234,14 @@ def nclx(primaries: int, transfer: int) -> bytes:
     return data.replace(before, b"nclx" + struct.pack(">HH", primaries, transfer))
 
 
-def test_an_avif_without_profile_may_be_display_p3() -> None:
-    plain, wide = read_picture(nclx(1, 13)), read_picture(nclx(12, 13))
+def cicp(primaries: int, transfer: int, before: bytes = b"") -> bytes:
+    """A PNG file with the chunk by which PNG names them."""
+    return png_by_hand(RGB, before + png_chunk(b"cICP", bytes([primaries, transfer, 0, 1])))
+
+
+@pytest.mark.parametrize("named", [nclx, cicp])
+def test_a_picture_without_profile_may_be_display_p3(named: Callable[[int, int], bytes]) -> None:
+    plain, wide = read_picture(named(1, 13)), read_picture(named(12, 13))
     assert plain.icc_profile is None
     assert wide.icc_profile is not None
     saturated = plain.pixels.max(2).astype(int) - plain.pixels.min(2) > 200
@@ -244,7 +251,8 @@ def test_an_avif_without_profile_may_be_display_p3() -> None:
 
 @pytest.mark.parametrize("transfer", [16, 18])
 def test_hdr_is_refused(transfer: int) -> None:
-    assert "HDR" in refusal(nclx(9, transfer))
+    for data in (nclx(9, transfer), cicp(9, transfer), cicp(9, transfer, png_chunk(b"tEXt", b"a"))):
+        assert "is an HDR picture" in refusal(data)
 
 
 def test_formats_are_told_by_content(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Bytes around the pixels that libvips does not reach: where EXIF goes, what WebP and AVIF say.
+"""Bytes around pixels that libvips does not reach: where EXIF goes; what PNG, WebP and AVIF say.
 
 JPEG's segments are those of ITU-T T.81 and JFIF 1.02, PNG's chunks those of its third edition,
 WebP's those of Google's container specification, and AVIF's boxes those of ISO/IEC 14496-12.
@@ -6,6 +6,7 @@ WebP's those of Google's container specification, and AVIF's boxes those of ISO/
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -48,6 +49,18 @@ def png_with_blocks(data: bytes, profile: bytes | None, exif: bytes | None) -> b
 def _png_chunk(name: bytes, data: bytes) -> bytes:
     check = zlib.crc32(name + data)
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
+
+
+def png_colour(file: BinaryIO) -> tuple[int, int] | None:
+    """Give a PNG file's primaries and transfer curve (ITU-T H.273), where a cICP chunk has them."""
+    file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IDAT":
+        length = int.from_bytes(head[:4], "big")
+        if head[4:] == b"cICP":
+            numbers = file.read(2)
+            return (numbers[0], numbers[1]) if len(numbers) == 2 else None
+        file.seek(length + 4, os.SEEK_CUR)  # past the data and their checksum
+    return None
 
 
 def webp_with_exif(data: bytes, exif: bytes, width: int, height: int, alpha: bool) -> bytes:

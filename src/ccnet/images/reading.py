@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ccnet.errors import PictureError
 from ccnet.images import libvips
 from ccnet.images.colour import usable_profile
-from ccnet.images.containers import avif_colour, webp_is_lossless
+from ccnet.images.containers import avif_colour, png_colour, webp_is_lossless
 from ccnet.images.exif import exif_of_tiff, upright_exif, upright_xmp
 from ccnet.images.formats import FORMATS, HEAD_BYTES, NAMES, describe_other, format_of
 from ccnet.images.photoshop import split_resources
@@ -201,7 +201,7 @@ def _fault(image: libvips.Image, opened: _Opened, max_pixels: int) -> str | None
         return f"has {image.bands} bands; save it with its colours and at most an alpha"
     if opened.format != "tiff" and (libvips.field(image, "n-pages") or 1) > 1:
         return "holds several pictures; save the one to restore as a file of its own"
-    if opened.format == "avif" and (avif_colour(opened.file) or (0, 0))[1] in (_PQ, _HLG):
+    if _colour(opened)[1] in (_PQ, _HLG):
         return "is an HDR picture; convert it to one of standard dynamic range"
     return None
 
@@ -230,10 +230,15 @@ def _orientation(image: libvips.Image) -> int:
 
 def _profile(image: libvips.Image, opened: _Opened, space: Space) -> bytes | None:
     profile = libvips.field(image, "icc-profile-data")
-    if profile is None and opened.format == "avif":
-        primaries, _ = avif_colour(opened.file) or (0, 0)
-        profile = libvips.builtin_profile("p3") if primaries == _DISPLAY_P3 else None
+    if profile is None and _colour(opened)[0] == _DISPLAY_P3:
+        profile = libvips.builtin_profile("p3")
     return usable_profile(profile, space)
+
+
+def _colour(opened: _Opened) -> tuple[int, int]:
+    """Give the numbers by which a file names its primaries and transfer curve; 0 for none."""
+    named = {"avif": avif_colour, "png": png_colour}.get(opened.format)
+    return (named and named(opened.file)) or (0, 0)
 
 
 def _exif(image: libvips.Image, opened: _Opened, width: int, height: int) -> bytes | None:
