@@ -134,6 +134,7 @@ def arrays(path: Path) -> list[NDArray[Any]]:
         ({"codec": "mpeg2"}, "codec=mpeg2"),
         ({"crf": -1}, "crf=-1"),
         ({"crf": 60, "codec": "h264"}, "crf=60"),
+        ({"crf": 60}, "^crf=60 must be from 0, the best, to 51"),
         ({"task": "derain"}, "derain"),
     ],
 )

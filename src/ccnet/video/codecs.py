@@ -51,7 +51,11 @@ def check_choice(codec: str | None, crf: int | None) -> None:
     """Raise UsageError for a codec or a quality that there is not."""
     if codec is not None and codec not in ENCODERS:
         raise UsageError(f"codec={codec} is none of {', '.join(ENCODERS)}.")
-    worst = max(ENCODERS[name].worst for name in ([codec] if codec else ENCODERS))
+    check_quality(crf, max(ENCODERS[name].worst for name in ([codec] if codec else ENCODERS)))
+
+
+def check_quality(crf: int | None, worst: int) -> None:
+    """Raise UsageError for a quality beyond the worst that an encoder has."""
     if crf is not None and not 0 <= crf <= worst:
         raise UsageError(f"crf={crf} must be from 0, the best, to {worst}.")
 

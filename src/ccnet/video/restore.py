@@ -19,7 +19,7 @@ from ccnet.restoration import AutoRestorer, Restorer
 from ccnet.restoration.automatic import Outcome, make_restorer
 from ccnet.restoration.results import make_folder
 from ccnet.video.clip import Clip, open_clip
-from ccnet.video.codecs import CONTAINERS, Encoder, check_choice, choose_encoding
+from ccnet.video.codecs import CONTAINERS, Encoder, check_choice, check_quality, choose_encoding
 from ccnet.video.frames import FrameProgress, in_format, restore_frames, upright
 from ccnet.video.writer import open_writer
 
@@ -154,6 +154,7 @@ def restore_clip(
             raise PictureError(f"{source} holds no frame that can be decoded.")
         name = clip.video.codec.canonical_name
         encoder, pixels = choose_encoding(name, first.format, container, codec)
+        check_quality(crf, encoder.worst)  # again, now that the codec is known
         if isinstance(restorer, AutoRestorer):
             frames = (in_format(frame, pixels) for frame in chain([first], _spread_frames(clip)))
             model, outcome = restorer.choose(map(upright, frames))
