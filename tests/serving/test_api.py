@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import struct
@@ -12,8 +13,14 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.requests import Request
+from starlette.types import Message
 
 from ccnet.restoration import Restorer
+from ccnet.serving.api import _finished
+from ccnet.serving.queue import Job, JobQueue, StoppedError
+from ccnet.serving.refusals import Refusal
+from ccnet.serving.service import Answer
 
 from .servers import Server, encoded, photograph, pixels_of, serving
 
@@ -230,6 +237,20 @@ def test_models_health_and_figures(client: httpx.Client) -> None:
         r"process_resident_memory_bytes \d",
     ):
         assert re.search(line, figures), line
+
+
+def test_a_job_that_sees_first_that_its_time_is_over_is_too_slow() -> None:
+    def stop(_: Job[Answer]) -> Answer:
+        raise StoppedError
+
+    async def receive() -> Message:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    job = JobQueue(threads=1, most_waiting=1).add(stop, 60)
+    with pytest.raises(Refusal) as refused:
+        asyncio.run(_finished(job, Request({"type": "http"}, receive)))
+    assert (refused.value.status, refused.value.code) == (504, "too_slow")
 
 
 def test_every_answer_has_safe_headers(client: httpx.Client) -> None:

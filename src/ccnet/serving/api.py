@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from ccnet.images.formats import FORMATS, HEAD_BYTES, format_of
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.options import Options
-from ccnet.serving.queue import Job
+from ccnet.serving.queue import Job, StoppedError
 from ccnet.serving.refusals import STATUSES, Refusal, client_gone
 from ccnet.serving.service import Answer, RestorationService
 from ccnet.weights.registry import DEFAULTS
@@ -218,11 +218,18 @@ async def _finished(job: Job[Answer], request: Request) -> Answer:
             return done.result()
         if gone.done():
             raise ClientDisconnect
-        raise Refusal("too_slow", "The picture took longer than a request may; send a smaller one.")
+        raise _too_slow()
+    except StoppedError as error:  # where the job sees before this loop that its time is over
+        raise _too_slow() from error
     finally:
         job.cancel()
         done.cancel()
         gone.cancel()
+
+
+def _too_slow() -> Refusal:
+    sentence = "The picture took longer than a request may; send a smaller one."
+    return Refusal("too_slow", sentence)
 
 
 async def _gone(request: Request) -> None:
