@@ -19,7 +19,7 @@ import ccnet
 from ccnet.errors import PictureError, UsageError
 from ccnet.images import Picture, read_picture, write_picture
 from ccnet.network import CCNet
-from ccnet.restoration import Restorer
+from ccnet.restoration import AutoRestorer, Restorer
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +140,34 @@ def test_files_keep_their_depth_and_what_they_say(restorer: Restorer, tmp_path: 
     assert np.array_equal(restored.pixels, restorer(source)[:, :, :3])
     with pytest.raises(PictureError, match="is there already"):
         restorer.restore_file(source, target)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("b.gif", {}, r"\.gif is no suffix"),
+        ("b.png", {"format": "gif"}, "format=gif"),
+        ("b.jpg", {"quality": 101}, "quality=101"),
+        ("b.webp", {}, "holds at most 16383 pixels"),
+    ],
+)
+def test_what_cannot_be_written_is_told_before_anything_is_restored(
+    tiny_network: CCNet,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    options: dict[str, Any],
+    words: str,
+) -> None:
+    def restore(*_: object, **__: object) -> None:
+        raise AssertionError("restored in vain")
+
+    write_picture(Picture(np.zeros((1, 16_384, 3), np.uint8)), tmp_path / "a.png")
+    for each in (Restorer(tiny_network, device="cpu"), AutoRestorer(device="cpu")):
+        monkeypatch.setattr(type(each), "restore_picture", restore)
+        with pytest.raises((PictureError, UsageError), match=words):
+            each.restore_file(tmp_path / "a.png", tmp_path / "new" / name, **options)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 def test_threads_share_a_restorer(restorer: Restorer) -> None:

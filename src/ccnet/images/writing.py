@@ -56,7 +56,9 @@ def encode_picture(
         PictureError: The format cannot hold so many pixels across or down.
         UsageError: No such format or quality.
     """
-    return _encode(picture, _named(format) or picture.format, quality, "The picture")
+    name = _named(format) or picture.format
+    _check_fits(picture, name, quality, "The picture")
+    return _encode(picture, name, quality, "The picture")
 
 
 def write_picture(
@@ -84,16 +86,34 @@ def write_picture(
         UsageError: No such format or quality.
     """
     path = Path(path)
+    name = check_target(picture, path, format=format, quality=quality)
+    if not overwrite and os.path.lexists(path):
+        raise PictureError(taken(path))
+    data = _encode(picture, name, quality, str(path))
+    place_file(data, path, error=PictureError, overwrite=overwrite)
+
+
+def check_target(
+    picture: Picture,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002
+    quality: int | None = None,
+) -> str:
+    """Check what `write_picture` is asked for, so that nobody restores what cannot be written.
+
+    The arguments and what they raise are those of `write_picture`. Returns the format's name.
+    """
+    path = Path(path)
     name = _named(format) or format_of_suffix(path)
     if name is None and path.suffix:
         raise PictureError(
             f"{path} cannot be written: {path.suffix} is no suffix of a format that can be; use "
             f"{', '.join(held.suffixes[0] for held in FORMATS.values())}, or name the format."
         )
-    if not overwrite and os.path.lexists(path):
-        raise PictureError(taken(path))
-    data = _encode(picture, name or picture.format, quality, str(path))
-    place_file(data, path, error=PictureError, overwrite=overwrite)
+    name = name or picture.format
+    _check_fits(picture, name, quality, str(path))
+    return name
 
 
 def _named(name: str | None) -> str | None:
@@ -104,7 +124,7 @@ def _named(name: str | None) -> str | None:
     raise UsageError(f"format={name} is none of {', '.join(FORMATS)}.")
 
 
-def _encode(picture: Picture, name: str, quality: int | None, shown: str) -> bytes:
+def _check_fits(picture: Picture, name: str, quality: int | None, shown: str) -> None:
     if quality is not None and not 1 <= quality <= 100:
         raise UsageError(f"quality={quality} must be from 1 to 100.")
     held = FORMATS[name]
@@ -114,6 +134,10 @@ def _encode(picture: Picture, name: str, quality: int | None, shown: str) -> byt
             f"{shown} cannot be written as {held.title}, which holds at most {held.longest_side} "
             f"pixels across and down and not {width} by {height}; choose PNG or TIFF."
         )
+
+
+def _encode(picture: Picture, name: str, quality: int | None, shown: str) -> bytes:
+    held = FORMATS[name]
     picture = _fitted(picture, held)
     try:
         data = libvips.save(_image(picture, name), name, _options(picture, name, quality))

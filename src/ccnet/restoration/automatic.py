@@ -120,17 +120,21 @@ class AutoRestorer:
         quality is asked for; with `leave_clear` nothing is written for it.
         """
         from ccnet.images import read_picture, write_picture
+        from ccnet.images.writing import check_target
 
         source, target = Path(source), Path(target)
         if not overwrite and os.path.lexists(target):
             raise PictureError(taken(target))
         picture = read_picture(source)
         format = result_format(picture, source, target, format)  # noqa: A001
+        copied = stays(picture, format, quality)  # where nothing is wrong with it
+        if not copied:
+            check_target(picture, target, format=format, quality=quality)
         restored, outcome = self.restore_picture(picture, progress=progress)
         if outcome.model is None and leave_clear:
             return outcome
         make_folder(target.parent)
-        if outcome.model is None and stays(picture, format, quality):
+        if outcome.model is None and copied:
             data = picture.piped or read_bytes(source)
             place_file(data, target, error=PictureError, overwrite=overwrite)
         else:

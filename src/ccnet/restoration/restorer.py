@@ -196,14 +196,17 @@ class Restorer:
 
         Raises:
             PictureError: The source cannot be read or the target not be written, which names it.
+            UsageError: No such format or quality.
         """
         from ccnet.images import read_picture, write_picture
+        from ccnet.images.writing import check_target
 
         source, target = Path(source), Path(target)
         if not overwrite and os.path.lexists(target):
             raise PictureError(taken(target))
         picture = read_picture(source)
         format = result_format(picture, source, target, format)  # noqa: A001
+        check_target(picture, target, format=format, quality=quality)
         picture = self.restore_picture(picture, progress=progress)
         make_folder(target.parent)
         write_picture(picture, target, format=format, quality=quality, overwrite=overwrite)
