@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import time
 import zipfile
@@ -89,6 +90,8 @@ _HEAD = """
 })();
 </script>
 """
+
+_log = logging.getLogger("ccnet.serving")
 
 
 def mount_page(app: FastAPI, service: RestorationService, folder: Path) -> None:
@@ -287,6 +290,10 @@ async def _restored(
         raise gradio.Error(sentence, duration=None, print_exception=False) from error
     except StoppedError as error:
         sentence = "The picture took too long; try a smaller one."
+        raise gradio.Error(sentence, duration=None, print_exception=False) from error
+    except Exception as error:  # so that the others of several are kept
+        _log.exception("A picture of the page failed.")
+        sentence = "Something went wrong in the server, which has noted it."
         raise gradio.Error(sentence, duration=None, print_exception=False) from error
     finally:
         if job is not None:

@@ -135,8 +135,9 @@ class RestorationService:
                 kind, model = recognise_picture(before, self.settings.size)
         after = before
         if model is not None:
-            asked = time.monotonic()
-            after, seconds["device"] = self._devices.restore(model, options.strength, before, job)
+            asked, strength = time.monotonic(), options.strength
+            with _told_as("internal_error"):  # such as memory that ran out
+                after, seconds["device"] = self._devices.restore(model, strength, before, job)
             seconds["restore"] = time.monotonic() - asked - seconds["device"]
         format = options.format or before.format  # noqa: A001
         if after is not before or format != before.format or options.quality is not None:

@@ -1,0 +1,67 @@
+"""Pictures whose restoring fails, as the API and the page tell of them; no server is started."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import gradio
+import pytest
+
+from ccnet.images import Picture
+from ccnet.restoration import Restorer
+from ccnet.restoration.engines import MemoryRanOut
+from ccnet.serving.metrics import Metrics
+from ccnet.serving.options import Options
+from ccnet.serving.page import _restored
+from ccnet.serving.refusals import Refusal
+from ccnet.serving.service import RestorationService
+from ccnet.serving.settings import Settings
+from ccnet.serving.uploads import Upload
+
+from .servers import photograph
+
+
+@pytest.fixture(scope="module")
+def service() -> RestorationService:
+    return RestorationService(Settings(), Metrics())
+
+
+@pytest.fixture(params=[MemoryRanOut(7), RuntimeError("secret")], ids=["memory", "bug"])
+def error(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Exception:
+    """What restoring raises meanwhile."""
+
+    def fail(*_: object, **__: object) -> Picture:
+        raise request.param
+
+    monkeypatch.setattr(Restorer, "restore_picture", fail)
+    error: Exception = request.param
+    return error
+
+
+def test_memory_that_runs_out_is_told_in_a_sentence_and_a_bug_is_not(
+    service: RestorationService, error: Exception
+) -> None:
+    job = service.restore(photograph(), Options(task="dehaze"))
+    expected = Refusal if isinstance(error, MemoryRanOut) else RuntimeError
+    with pytest.raises(expected, match=str(error)):
+        job.future.result(60)
+
+
+def test_a_page_s_picture_that_fails_is_told_of_alone(
+    service: RestorationService, error: Exception, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "a.png").write_bytes(photograph())
+    upload = Upload(tmp_path / "a.png", "a.png")
+
+    async def restore() -> None:
+        async for _ in _restored(service, upload, "dehaze", 100):
+            pass
+
+    with pytest.raises(gradio.Error) as told:
+        asyncio.run(restore())
+    if isinstance(error, MemoryRanOut):
+        assert told.value.message == str(error)
+    else:
+        assert told.value.message == "Something went wrong in the server, which has noted it."
+        assert "RuntimeError: secret" in caplog.text
