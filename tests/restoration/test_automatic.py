@@ -78,9 +78,10 @@ def test_a_clear_picture_of_any_kind_comes_back_as_it_is(
 def test_a_clear_file_is_copied_byte_for_byte(
     automatic: AutoRestorer, clear_file: Path, tmp_path: Path
 ) -> None:
-    target = tmp_path / "new" / "copy.jpg"
-    assert automatic.restore_file(clear_file, target) == Outcome("clear", None)
-    assert target.read_bytes() == clear_file.read_bytes()
+    for name in ("copy.jpg", "copy.JPEG", "copy"):
+        target = tmp_path / "new" / name
+        assert automatic.restore_file(clear_file, target) == Outcome("clear", None)
+        assert target.read_bytes() == clear_file.read_bytes()
     with pytest.raises(PictureError, match="is there already"):
         automatic.restore_file(clear_file, target)
 

@@ -188,8 +188,8 @@ class Restorer:
         Args:
             source: A JPEG, PNG, WebP, TIFF or AVIF file.
             target: Where to. It is written whole or not at all.
-            format: Such as "png"; if None, the source's where both have the same suffix, else that
-                of the target's suffix.
+            format: Such as "png"; if None, the source's where the target has the same suffix or
+                none, else that of the target's suffix.
             quality: As for `ccnet.images.write_picture`.
             overwrite: Whether to replace a target that is there, which may be the source.
             progress: As for a call.

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 def result_format(picture: Picture, source: Path, target: Path, asked: str | None) -> str | None:
-    """Name a result's format: what is asked for, else the source's where both suffixes are alike.
+    """Name a result's format: what is asked for, else what the target's suffix says.
 
-    Else that of the target's suffix, or None where it has no picture's.
+    That is the source's where it is the source's suffix or there is none, and None where it is no
+    picture's.
     """
-    if asked is None and source.suffix.lower() == target.suffix.lower():
+    if asked is None and target.suffix.lower() in ("", source.suffix.lower()):
         return picture.format
     return asked or format_of_suffix(target)
 
