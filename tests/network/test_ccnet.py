@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event, current_thread, main_thread
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from torch import Tensor
 
-from ccnet.network import CCNet
+from ccnet.network import Average, CCNet
 from ccnet.network.ccnet import Block, keep_shallow_exact
 
 
@@ -148,3 +152,31 @@ def test_the_shallow_inputs_are_kept_out_of_autocast() -> None:
             assert network(pictures).isfinite().all()
     assert torch.equal(kept, exact)
     assert (rounded - exact).abs().mean() > 0.02
+
+
+def test_threads_leave_each_others_autocast_alone() -> None:
+    """One begins outside autocast; another, inside, begins while it runs and ends after it."""
+    network = CCNet(4, 1).eval()
+    forward = network.shallow_half.forward
+    begun, go_on = Event(), Event()
+
+    def overlapping(picture: Tensor, average: Average) -> Tensor:
+        if current_thread() is main_thread():
+            go_on.set()
+            assert not outside.result(20)
+        else:
+            begun.set()
+            assert go_on.wait(20)
+        return forward(picture, average)
+
+    def run() -> bool:
+        network.shallow_half(pictures)
+        return torch.is_autocast_enabled("cpu")
+
+    network.shallow_half.forward = overlapping  # type: ignore[method-assign]
+    keep_shallow_exact(network, "cpu")
+    pictures = torch.rand(1, 3, 16, 16)
+    with ThreadPoolExecutor(1) as pool, torch.autocast("cpu", torch.bfloat16):
+        outside = pool.submit(run)
+        assert begun.wait(20)
+        assert run()

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,6 +14,7 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
 
+from ccnet.network import depthwise as triton_form
 from ccnet.network.depthwise import COLUMNS, ROWS, depthwise, depthwise_gradient
 from ccnet.network.star import Surroundings
 
@@ -86,6 +89,7 @@ class OnGpu(torch.Tensor):
 def test_a_star_module_takes_it_on_a_gpu_and_only_for_nine(
     side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert triton_form.works(torch.device("cpu"))
     taken = []
 
     def watched(features: Tensor, kernel: Tensor) -> Tensor:
@@ -102,3 +106,24 @@ def test_a_star_module_takes_it_on_a_gpu_and_only_for_nine(
     given = surroundings(features.as_subclass(OnGpu))
     assert taken == [9] * (side == 9)
     torch.testing.assert_close(given.as_subclass(Tensor), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_where_triton_does_not_run_that_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    device = torch.device(DEVICE)
+    assert triton_form.works(device)
+    triton_form._tried.cache_clear()
+    monkeypatch.setattr(triton_form, "_convolve", None)
+    with pytest.warns(RuntimeWarning, match="Triton does not run on"):
+        assert not triton_form.works(device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert not triton_form.works(device)
+    triton_form._tried.cache_clear()
+
+
+def test_whether_triton_runs_does_not_stop_a_compiler() -> None:
+    def ask(features: Tensor) -> Tensor:
+        return features + 1 if triton_form.works(features.device) else features
+
+    compiled = torch.compile(ask, fullgraph=True, backend="eager")
+    assert compiled(torch.zeros(1, device=DEVICE)) == 1

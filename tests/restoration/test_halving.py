@@ -75,6 +75,16 @@ def test_tiles_are_halved_where_memory_runs_out(engine: TorchEngine) -> None:
     np.testing.assert_allclose(halved, restored(picture, engine, 512), atol=0.01)
 
 
+def test_tiles_go_alone_where_memory_does_not_hold_them_together(engine: TorchEngine) -> None:
+    picture = np.random.default_rng(0).random((130, 700, 3), dtype=np.float32)
+    bounded = Bounded(engine, holds=512 * 512)
+    bounded.together = 8
+    held_alone = restored(picture, bounded, 512)
+    bounded._holds = 80_000  # a sample of three, or one tile
+    np.testing.assert_allclose(restored(picture, bounded, 512), held_alone, atol=0.01)
+    assert bounded.refused == [2 * 130 * 448]
+
+
 def test_tiles_are_not_halved_further_than_they_can_be(engine: TorchEngine) -> None:
     picture = np.zeros((600, 600, 3), np.float32)
     bounded = Bounded(engine, holds=200 * 200)

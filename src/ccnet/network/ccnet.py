@@ -8,6 +8,8 @@ MIMO-UNet (Cho et al., ICCV 2021). Outputs agree with the published code to floa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
@@ -220,6 +222,16 @@ def keep_shallow_exact(network: CCNet, device_type: str) -> None:
     Their norm divides small differences by small deviations, of which bfloat16 leaves little where
     a picture has low contrast.
     """
-    exactly = torch.autocast(device_type, enabled=False)
     for shallow in (network.shallow_half, network.shallow_quarter):
-        shallow.forward = exactly(shallow.forward)  # type: ignore[method-assign]
+        shallow.forward = partial(_exactly, shallow.forward, device_type)  # type: ignore[method-assign]
+
+
+def _exactly(
+    forward: Callable[[Tensor, Average], Tensor],
+    device_type: str,
+    picture: Tensor,
+    average: Average = picture_average,
+) -> Tensor:
+    # A context for each call, for threads that shared one would leave each other's state behind.
+    with torch.autocast(device_type, enabled=False):
+        return forward(picture, average)

@@ -15,6 +15,8 @@ Formatting and types stop where Triton's own language begins.
 from __future__ import annotations
 
 import math
+import warnings
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -256,6 +258,30 @@ def depthwise_gradient(features: Tensor, gradient: Tensor) -> Tensor:
 def _(features: Tensor, gradient: Tensor) -> Tensor:  # noqa: ARG001
     shape = (features.shape[1], 1, WINDOW, WINDOW)
     return features.new_empty(shape, dtype=torch.float32)
+
+
+@torch.compiler.assume_constant_result
+def works(device: torch.device) -> bool:
+    """Tell whether these kernels run on a GPU: tried once, and warned of with the reason if not.
+
+    Triton needs a C compiler, a folder to write to and a card that is not too old.
+    """
+    return _tried(device)
+
+
+@lru_cache
+def _tried(device: torch.device) -> bool:
+    try:
+        depthwise(torch.zeros(1, 1, 1, 1, device=device), torch.zeros(1, 1, 9, 9, device=device))
+    except Exception as error:  # noqa: BLE001  # of Triton's own kinds, and of the driver's
+        warnings.warn(
+            f"Triton does not run on {device}, so depthwise convolutions take PyTorch's slower "
+            f"form: {error}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+        return False
+    return True
 
 
 def _keep(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:  # noqa: ARG001

@@ -29,14 +29,15 @@ def for_inference(network: CCNet, *, fold: bool = False) -> CCNet:
     """Copy a network, in eval mode and without gradients, in the form that is run.
 
     Args:
-        network: Any `CCNet`; it is left as it is.
+        network: Any `CCNet`, one in this form too; it is left as it is.
         fold: Whether to fold the layer norms into the convolutions that follow them.
     """
     network = copy.deepcopy(network).eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, DynamicStrips):
             module.strips = nn.ModuleList(
-                ShiftedStrip(strip) for strip in module.strips if isinstance(strip, DynamicStrip)
+                ShiftedStrip(strip) if isinstance(strip, DynamicStrip) else strip
+                for strip in module.strips
             )
         if fold and isinstance(module, Stage):
             module.modules_ = nn.ModuleList(

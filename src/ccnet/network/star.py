@@ -28,7 +28,7 @@ class ChannelNorm(nn.LayerNorm):
 class Surroundings(nn.Conv2d):
     """A depthwise convolution, (N, channels, H, W) to the same shape; `side` is an odd number.
 
-    On a GPU with Triton the published 9x9 has a form of its own, several times faster.
+    On a GPU where Triton runs the published 9x9 has a form of its own, several times faster.
     """
 
     def __init__(self, channels: int, side: int) -> None:
@@ -40,6 +40,7 @@ class Surroundings(nn.Conv2d):
             or not features.is_cuda
             or self.kernel_size[0] != depthwise.WINDOW
             or features[0].numel() > depthwise.LARGEST
+            or not depthwise.works(features.device)
         ):
             return super().forward(features)
         assert self.bias is not None

@@ -8,7 +8,8 @@ of them (pinned). `benchmarks/tiling.py` tells how far that is from the whole pi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import groupby
 from typing import Literal, TypeAlias
 
@@ -130,7 +131,7 @@ def blend_bands(
         for group in _batches(all_columns, len(band), engine):
             places = [np.s_[rows.start : rows.stop, span.start : span.stop] for span in group]
             batch = np.stack([picture[place] for place in places])
-            for tile, (_, columns) in zip(engine.restore(batch, averages), places, strict=True):
+            for tile, (_, columns) in zip(_restored(batch, engine, averages), places, strict=True):
                 tile *= (row_weights[number][:, None] * column_weights[done])[:, :, None]
                 band[:, columns] += tile
                 done += 1
@@ -140,6 +141,14 @@ def blend_bands(
             bottom = min(top + _ROWS_AT_ONCE, end)
             yield slice(top, bottom), band[top - rows.start : bottom - rows.start]
         held = band[end - rows.start :]
+
+
+def _restored(batch: Floats, engine: Engine, averages: Averages | None) -> Sequence[Floats]:
+    """Restore tiles at once, or each alone where memory does not hold them together."""
+    if len(batch) > 1:
+        with suppress(MemoryRanOut):
+            return engine.restore(batch, averages)
+    return [engine.restore(tile[None], averages)[0] for tile in batch]
 
 
 def _batches(columns: list[Span], height: int, engine: Engine) -> Iterator[list[Span]]:
