@@ -62,6 +62,17 @@ def test_folders_are_matched_by_name(tmp_path: Path) -> None:
     assert written == {"x.png", "deep/y.png"}
 
 
+def test_pictures_that_differ_by_suffix_have_comparisons_of_their_own(tmp_path: Path) -> None:
+    for folder, darker in (("a", 0), ("b", 9)):
+        for name in ("x.jpg", "x.png", "x.webp"):
+            photograph(tmp_path / folder / name, darker)
+    out = tmp_path / "out"
+    for options in ((), ("--overwrite",)):
+        code, lines, faults = run(tmp_path / "a", tmp_path / "b", "-o", out, *options)
+        assert (code, len(lines), faults) == (0, 4, "")
+        assert {path.name for path in out.iterdir()} == {"x.png", "x.png.png", "x.webp.png"}
+
+
 def test_each_picture_has_one_partner_and_equal_ones_are_counted(tmp_path: Path) -> None:
     for name in ("a.jpg", "a.png", "b.png", "b-compare.png", "a.png-compare.png"):
         photograph(tmp_path / "first" / name)

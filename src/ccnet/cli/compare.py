@@ -56,11 +56,12 @@ def compare(
         return
     measured: list[tuple[float, float | None]] = []
     failed = 0
+    taken: set[Path] = set()
     for name, first, second in _pairs(Path(a), Path(b)):
         try:
             if first is None or second is None:
                 raise PictureError(f"{first or second} has no partner in {b if first else a}.")
-            place = None if output is None else Path(output) / name.with_suffix(".png")
+            place = None if output is None else _place(Path(output), name, taken)
             pair = _compare(first, second, place, difference, overwrite)
         except CCNetError as error:
             failed += 1
@@ -128,6 +129,15 @@ def _pairs(a: Path, b: Path) -> Iterator[tuple[Path, Path | None, Path | None]]:
         yield first, a / first, b / partners[first] if first in partners else None
     for second in left:
         yield second, None, b / second
+
+
+def _place(folder: Path, name: Path, taken: set[Path]) -> Path:
+    """Give the place of a pair's picture, NAME.png or where that is taken NAME.SUFFIX.png."""
+    place = folder / name.with_suffix(".png")
+    if place in taken:
+        place = folder / name.with_name(f"{name.name}.png")
+    taken.add(place)
+    return place
 
 
 def _told(psnr: float, ssim: float | None) -> str:
