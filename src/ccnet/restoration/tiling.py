@@ -8,7 +8,7 @@ of them (pinned). `benchmarks/tiling.py` tells how far that is from the whole pi
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import groupby
 from typing import Literal, TypeAlias
@@ -143,11 +143,11 @@ def blend_bands(
         held = band[end - rows.start :]
 
 
-def _restored(batch: Floats, engine: Engine, averages: Averages | None) -> Sequence[Floats]:
+def _restored(batch: Floats, engine: Engine, averages: Averages | None) -> list[Floats]:
     """Restore tiles at once, or each alone where memory does not hold them together."""
     if len(batch) > 1:
         with suppress(MemoryRanOut):
-            return engine.restore(batch, averages)
+            return list(engine.restore(batch, averages))
     return [engine.restore(tile[None], averages)[0] for tile in batch]
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 
 from ccnet.errors import WeightsError
 from ccnet.machine import processors
@@ -58,11 +60,11 @@ class OnnxRuntimeEngine:
         return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
 
     def release_memory(self) -> None:
-        """Do nothing: its sessions free what they keep only when they end."""
+        """Do nothing: each run gives back what it took."""
 
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
         with memory_watched(batch):
-            averages: Floats = self._shallow.run(None, shallow_inputs_of(batch, core))[0][0]
+            averages: Floats = _run(self._shallow, None, shallow_inputs_of(batch, core))[0][0]
         return averages
 
     def _measure(self, batch: Floats, given: Averages, core: Core) -> Averages:
@@ -72,10 +74,22 @@ class OnnxRuntimeEngine:
     def _run(self, output: str, batch: Floats, given: Averages, core: Core) -> Floats:
         with memory_watched(batch):
             inputs = inputs_of(batch, given, core, self._count)
-            result: Floats = self._session.run([output], inputs)[0]
+            result: Floats = _run(self._session, [output], inputs)[0]
         if not np.isfinite(result).all():
             raise WeightsError(NOT_FINITE)
         return result
+
+
+def _run(
+    session: onnxruntime.InferenceSession,
+    outputs: list[str] | None,
+    inputs: dict[str, NDArray[Any]],
+) -> list[Floats]:
+    options = onnxruntime.RunOptions()
+    # Else a session keeps the memory of its largest picture for as long as it lives.
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    results: list[Floats] = session.run(outputs, inputs, options)
+    return results
 
 
 def _session(model: bytes) -> onnxruntime.InferenceSession:
