@@ -1,4 +1,4 @@
-"""Restores hazy and snowy photographs with the context-aware convolutional network CCNet.
+"""Restores hazy, blurry and snowy photographs with the context-aware convolutional network CCNet.
 
 Names are loaded when they are first used, so that importing this package takes no time.
 """

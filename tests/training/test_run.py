@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader
 
 from ccnet.datasets import Photographs
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
-from ccnet.degradation.variety import Degradation
+from ccnet.degradation.variety import Degrade
 from ccnet.errors import CCNetError, UsageError
 from ccnet.machine import has_bfloat16
 from ccnet.training import data, module, run
@@ -38,7 +38,7 @@ from .conftest import assert_same_state
 
 STEPS = 6
 
-SHIPPED_DEGRADATIONS = dict(data.DEGRADATIONS)
+SHIPPED_DEGRADATIONS = dict(data.LEARNED)
 
 
 def darken(clean: Tensor, generator: torch.Generator) -> Tensor:
@@ -48,7 +48,7 @@ def darken(clean: Tensor, generator: torch.Generator) -> Tensor:
 
 @pytest.fixture(autouse=True)
 def quick_degradation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(data.DEGRADATIONS, "dehaze", darken)
+    monkeypatch.setitem(data.LEARNED, "dehaze", darken)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def tensors_of(path: Path) -> dict[str, Tensor]:
     return dict(read_network(path).state_dict())
 
 
-def on_call(number: int, act: Callable[[Tensor], Tensor]) -> Degradation:
+def on_call(number: int, act: Callable[[Tensor], Tensor]) -> Degrade:
     """`darken` whose training batches are counted, and `act` applied to the given one."""
     calls = iter(range(1, 10_000))
 
@@ -104,7 +104,7 @@ def whole_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a run that nothing interrupted."""
     output = tmp_path_factory.mktemp("whole") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(data.DEGRADATIONS, "dehaze", darken)
+        patch.setitem(data.LEARNED, "dehaze", darken)
         assert run.train_recipe(tiny(photos, output)) == output / "weights.safetensors"
     return output
 
@@ -178,7 +178,7 @@ def test_stopped_and_resumed_is_bit_for_bit_the_whole_run(
         return degraded
 
     handler = signal.getsignal(number)
-    monkeypatch.setitem(data.DEGRADATIONS, "dehaze", on_call(step, send))
+    monkeypatch.setitem(data.LEARNED, "dehaze", on_call(step, send))
     with pytest.raises(InterruptedTrainingError, match=f"after step {step};.*--resume"):
         run.train_recipe(tiny(photos, tmp_path / "run"))
     assert signal.getsignal(number) == handler
@@ -210,7 +210,7 @@ def test_each_step_has_a_random_stream_of_its_own(
         seeds.append((len(clean), generator.initial_seed()))
         return darken(clean, generator)
 
-    monkeypatch.setitem(data.DEGRADATIONS, "dehaze", watched)
+    monkeypatch.setitem(data.LEARNED, "dehaze", watched)
     run.train_recipe(tiny(photos, tmp_path, "seed=3", "steps=2"))
     run.train_recipe(tiny(photos, tmp_path, "seed=3", "steps=4"), resume=True)
     generators = [seeded_generator(3, stream=DEGRADING, index=step) for step in range(4)]
@@ -228,7 +228,7 @@ def test_learns_and_never_sees_the_validation_photograph(
         seen.append((len(clean), "blue" if blue > red else "red"))
         return darken(clean, generator)
 
-    monkeypatch.setitem(data.DEGRADATIONS, "dehaze", watched)
+    monkeypatch.setitem(data.LEARNED, "dehaze", watched)
     recipe = tiny(photos, tmp_path, "steps=30", "validate_every=30", "average_decay=0.5")
     run.train_recipe(recipe)
     assert set(seen) == {(1, "red"), (2, "blue")}
@@ -249,7 +249,7 @@ def test_stops_at_the_time_limit_with_weights(
         return darken(clean, generator)
 
     monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: seconds))
-    monkeypatch.setitem(data.DEGRADATIONS, "dehaze", take_six_seconds)
+    monkeypatch.setitem(data.LEARNED, "dehaze", take_six_seconds)
     weights = run.train_recipe(tiny(photos, tmp_path, "steps=100000", "minutes=0.5"))
     with safe_open(weights, "pt") as file:
         assert file.metadata()["step"] == "5"
@@ -261,7 +261,7 @@ def test_stops_at_the_time_limit_with_weights(
 def test_learns_to_undo_what_the_task_says(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(data.DEGRADATIONS, "dehaze", SHIPPED_DEGRADATIONS["dehaze"])
+    monkeypatch.setitem(data.LEARNED, "dehaze", SHIPPED_DEGRADATIONS["dehaze"])
     weights = run.train_recipe(tiny(photos, tmp_path, "steps=1"))
     with safe_open(weights, "pt") as file:
         metadata = file.metadata()
@@ -273,7 +273,7 @@ def test_learns_to_undo_what_the_task_says(
 def test_loss_that_is_not_finite_stops_with_the_step_and_its_pictures(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validate_every: int
 ) -> None:
-    monkeypatch.setitem(data.DEGRADATIONS, "dehaze", on_call(2, lambda x: x * float("nan")))
+    monkeypatch.setitem(data.LEARNED, "dehaze", on_call(2, lambda x: x * float("nan")))
     with pytest.raises(
         CCNetError, match=r"not finite at step 2, which saw (a|b|a\.png, b)\.png; look"
     ):

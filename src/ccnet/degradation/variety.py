@@ -14,7 +14,7 @@ from torch import Tensor
 from ccnet.degradation.light import make_night, vary_light
 from ccnet.degradation.randomness import happens, uniform
 
-Degradation = Callable[[Tensor, torch.Generator], Tensor]
+Degrade = Callable[[Tensor, torch.Generator], Tensor]
 """Makes a degraded batch of a clean one: float32 (N, 3, H, W) in [0, 1] to the same shape."""
 
 SHAPES = 10
@@ -25,7 +25,7 @@ MARKS = 64
 
 
 def vary_and_degrade(
-    photographs: Tensor, degrade: Degradation, generator: torch.Generator
+    photographs: Tensor, degrade: Degrade, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Make training pairs (degraded, clean) of `photographs` (N, 3, H, W) in [0, 1].
 

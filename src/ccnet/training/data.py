@@ -24,12 +24,12 @@ from ccnet.degradation.blur import MARGIN, add_blur
 from ccnet.degradation.haze import add_haze
 from ccnet.degradation.mixture import add_any
 from ccnet.degradation.snow import add_snow
-from ccnet.degradation.variety import Degradation
+from ccnet.degradation.variety import Degrade
 from ccnet.errors import DatasetError
 from ccnet.training.module import cut_margin
 from ccnet.training.recipe import Recipe
 
-DEGRADATIONS: dict[str, Degradation] = {
+LEARNED: dict[str, Degrade] = {
     "dehaze": add_haze,
     "deblur": add_blur,
     "desnow": add_snow,
@@ -57,7 +57,7 @@ class CleanPictures:
 
     training: Sequence[Path]
     validation: Sequence[Path]
-    degrade: Degradation
+    degrade: Degrade
     margin: int = 0
     """Pixels that are degraded around each crop and then cut off."""
 
@@ -169,6 +169,6 @@ def find_pictures(recipe: Recipe) -> CleanPictures | PairsOnDisk:
     return CleanPictures(
         photographs,
         spread(held_out, recipe.validation_pictures),
-        DEGRADATIONS[recipe.task],
+        LEARNED[recipe.task],
         MARGINS.get(recipe.task, 0),
     )

@@ -16,7 +16,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from ccnet.datasets.batches import Batch
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
-from ccnet.degradation.variety import Degradation, vary_and_degrade
+from ccnet.degradation.variety import Degrade, vary_and_degrade
 from ccnet.errors import CCNetError
 from ccnet.network import CCNet
 from ccnet.network.ccnet import Stage, keep_shallow_exact
@@ -68,7 +68,7 @@ class RestorationModule(lightning.LightningModule):
     def __init__(
         self,
         network: CCNet,
-        degrade: Degradation | None,
+        degrade: Degrade | None,
         *,
         names: NamesOf,
         steps: int,

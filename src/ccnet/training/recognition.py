@@ -43,6 +43,9 @@ EPOCHS = 25
 BATCH = 64
 RATE = 3e-3
 
+LEAST_ROUNDS = math.ceil(BATCH / sum(IN_A_ROUND))
+"""Fewer do not fill one batch."""
+
 CALIBRATED = 8
 """One of so many photographs serves to calibrate."""
 
@@ -65,7 +68,10 @@ def train(
     photos: Annotated[Path, typer.Argument(help="Folder of clear photographs, with a VAL.txt.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="A .safetensors to write.")],
     rounds: Annotated[
-        int, typer.Option(min=1, help="Two clear pictures and three others are made in each.")
+        int,
+        typer.Option(
+            min=LEAST_ROUNDS, help="In each two clear pictures and three others are made."
+        ),
     ] = 850,
     licence: Annotated[str, typer.Option(help="Of the weights.")] = "MIT",
     seed: Annotated[int, typer.Option(min=0)] = 0,
