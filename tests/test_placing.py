@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import threading
@@ -46,6 +47,34 @@ def test_an_interruption_leaves_nothing_behind(
 def test_the_error_is_the_callers(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="cannot be written: no such file or directory"):
         place_file(b"", tmp_path / "missing" / "a", error=WeightsError)
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), OSError(5, "Input/output error")])
+def test_what_fails_in_the_block_is_let_through(tmp_path: Path, error: Exception) -> None:
+    """It may come from another file that is read there, or be a bug."""
+    with pytest.raises(type(error)) as raised, placed(tmp_path / "a", error=PictureError):
+        raise error
+    assert raised.value is error
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["file/a", "a\0b", "folder"])
+def test_what_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WeightsError, match="cannot be written: "):
+        place_file(b"", tmp_path / name, error=WeightsError, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", write)
+    with pytest.raises(WeightsError, match=r"a cannot be written: no space left on device\.$"):
+        place_file(b"", tmp_path / "a", error=WeightsError)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_sweeping_spares_what_may_be_in_use(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from ccnet.errors import CCNetError
 if sys.platform != "win32":
     import fcntl
 
+_PREFIX = ".ccnet-"
+_OWNER_DIGITS = 8
 _TEMPORARY = re.compile(r"\.ccnet-[0-9a-f]{16}\.tmp(\.\w+)?")
 
 
@@ -32,44 +34,56 @@ def place_file(
     overwrite: bool = False,
 ) -> None:
     """Write bytes to a path, whole or not at all; the arguments are those of `placed`."""
-    with placed(path, error=error, overwrite=overwrite) as temporary:
+    with placed(path, error=error, overwrite=overwrite) as temporary, _told(path, error):
         temporary.write_bytes(data)
 
 
 @contextmanager
 def placed(
-    path: str | os.PathLike[str], *, error: type[CCNetError], overwrite: bool = False
+    path: str | os.PathLike[str],
+    *,
+    error: type[CCNetError],
+    overwrite: bool = False,
+    owner: str = "",
 ) -> Iterator[Path]:
     """Give a temporary file beside a path to write to, and move it there at the end.
 
-    Where the block raises, the temporary file is removed and nothing is at the path.
+    Where the block raises, the temporary file is removed and nothing is at the path. What it raises
+    is let through, for it may read other files, too, and have bugs of its own.
 
     Args:
         path: Where to; a symbolic link is followed, and a replaced file's permissions are kept.
         error: What to raise.
         overwrite: Whether to replace a file that is there; if not, one that another process writes
             meanwhile is safe too.
+        owner: As for `temporary_beside`.
 
     Raises:
-        error: The file is there already, or cannot be written.
+        error: The file is there already, or cannot be made or moved.
     """
-    try:
+    with _told(path, error):
         target = Path(os.path.realpath(path))
-        temporary = temporary_beside(target)
-        try:
-            with temporary.open("xb") as held:
-                hold(held)  # so that sweep() leaves it alone
-                if sys.platform == "win32":  # which moves no file that is open
-                    held.close()
-                yield temporary
-            if overwrite:
-                if target.exists():
-                    shutil.copymode(target, temporary)
-                temporary.replace(target)
-            else:
-                _move_to_free(temporary, target)
-        finally:
+        temporary = temporary_beside(target, owner=owner)
+    try:
+        with _told(path, error):
+            held = temporary.open("xb")
+        with held:
+            hold(held)  # so that sweep() leaves it alone
+            if sys.platform == "win32":  # which moves no file that is open
+                held.close()
+            yield temporary
+        with _told(path, error):
+            _move(temporary, target, overwrite)
+    finally:
+        with _told(path, error):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _told(path: str | os.PathLike[str], error: type[CCNetError]) -> Iterator[None]:
+    """Raise as `error` what goes wrong in a block that does nothing but write to a path."""
+    try:
+        yield
     except FileExistsError as cause:
         raise error(taken(path)) from cause
     except (OSError, ValueError) as cause:  # ValueError: a zero byte in the path
@@ -77,9 +91,17 @@ def placed(
         raise error(f"{os.fspath(path)} cannot be written: {reason.lower()}.") from cause
 
 
-def temporary_beside(path: Path, suffix: str = "") -> Path:
-    """Name a file beside a path that `sweep` removes, unless it is held; `suffix` ends its name."""
-    return path.with_name(f".ccnet-{secrets.token_hex(8)}.tmp{suffix}")
+def temporary_beside(path: Path, suffix: str = "", owner: str = "") -> Path:
+    """Name a file beside a path that `sweep` removes, unless it is held.
+
+    Args:
+        path: One that is temporary itself hands its owner on.
+        suffix: Ends the name.
+        owner: Eight hexadecimal digits, by which `sweep` tells whose the file is.
+    """
+    if not owner and is_temporary(path.name):
+        owner = path.name.removeprefix(_PREFIX)[:_OWNER_DIGITS]
+    return path.with_name(f"{_PREFIX}{owner}{secrets.token_hex(8)[len(owner) :]}.tmp{suffix}")
 
 
 def is_temporary(name: str) -> bool:
@@ -102,15 +124,16 @@ def hold(file: IO[Any]) -> bool:
     return True
 
 
-def sweep(folder: Path, seconds: float = 0.0) -> None:
+def sweep(folder: Path, seconds: float = 0.0, owner: str = "") -> None:
     """Remove the temporary files in a folder that processes left behind when they were killed.
 
-    Those that were written to in the last `seconds` stay, where another process may use some.
+    Those that were written to in the last `seconds` stay, where another process may use some, and
+    those of others than `owner`, if one is named.
     """
     before = time.time() - seconds
     with suppress(OSError):
         names = [entry.name for entry in os.scandir(folder) if is_temporary(entry.name)]
-        for name in names:
+        for name in (name for name in names if name.startswith(_PREFIX + owner)):
             with suppress(OSError), (folder / name).open("rb") as file:
                 if os.fstat(file.fileno()).st_mtime <= before and hold(file):
                     (folder / name).unlink()
@@ -134,6 +157,15 @@ def without_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
         if came:
             handler(*came[-1])
+
+
+def _move(temporary: Path, target: Path, overwrite: bool) -> None:
+    if not overwrite:
+        _move_to_free(temporary, target)
+        return
+    if target.exists():
+        shutil.copymode(target, temporary)
+    temporary.replace(target)
 
 
 def _move_to_free(temporary: Path, target: Path) -> None:

@@ -185,8 +185,13 @@ def test_frames_that_change_their_size_become_of_one_size(
     assert {frame.shape for frame in read_clip(tmp_path / "b.webm")} == {(48, 64, 3)}
 
 
+@pytest.mark.parametrize("error", [OSError, av.error.OSError])
 def test_a_full_disk_ends_it_and_leaves_nothing(
-    restorer: Restorer, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    restorer: Restorer,
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[OSError],
 ) -> None:
     own, number = Writer.encode, 0
 
@@ -194,7 +199,7 @@ def test_a_full_disk_ends_it_and_leaves_nothing(
         nonlocal number
         number += 1
         if number == 5:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise error(errno.ENOSPC, "No space left on device")
         own(writer, frame)
 
     monkeypatch.setattr(Writer, "encode", encode)
@@ -204,8 +209,13 @@ def test_a_full_disk_ends_it_and_leaves_nothing(
     assert number == 5
 
 
+@pytest.mark.parametrize("error", [MemoryError, ValueError])
 def test_what_fails_while_reading_is_raised(
-    restorer: Restorer, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    restorer: Restorer,
+    clip: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: type[Exception],
 ) -> None:
     own, number = module.upright, 0
 
@@ -213,10 +223,10 @@ def test_what_fails_while_reading_is_raised(
         nonlocal number
         number += 1
         if number == 5:
-            raise MemoryError
+            raise error
         return own(frame)
 
     monkeypatch.setattr(module, "upright", upright)
-    with pytest.raises(MemoryError):
+    with pytest.raises(error):
         restore_clip(restorer, clip, tmp_path / "b.mp4")
     assert list(tmp_path.iterdir()) == []

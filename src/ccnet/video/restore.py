@@ -191,11 +191,13 @@ def _lost(source: VideoFormat, written: VideoFormat, encoder: Encoder) -> Iterat
 
 @contextmanager
 def _written(target: Path, overwrite: bool) -> Iterator[Path]:
-    try:
-        with placed(target, error=PictureError, overwrite=overwrite) as temporary:
+    """Give a file to write a clip to, as `placed` does, and tell what is wrong with writing it."""
+    with placed(target, error=PictureError, overwrite=overwrite) as temporary:
+        try:
             yield temporary
-    except av.FFmpegError as error:
-        raise PictureError(f"{target} cannot be written: {str(error).lower()}.") from error
+        except (av.FFmpegError, OSError) as error:  # a clip tells what is wrong with reading it
+            reason = (error.strerror or str(error)).lower()
+            raise PictureError(f"{target} cannot be written: {reason}.") from error
 
 
 def _spread_frames(clip: Clip) -> Iterator[VideoFrame]:
