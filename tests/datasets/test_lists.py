@@ -130,9 +130,8 @@ def test_names_that_are_no_text_or_too_long(tmp_path: Path) -> None:
 def test_lists_of_pairs_name_every_bad_line(tmp_path: Path) -> None:
     plant(tmp_path, ["0001/000001/gt/gt_sharp.png", "0001/000001/real_blur/real_blur.png"])
     line = "RSBlur/0001/{0}/gt/gt_sharp.png RSBlur/0001/{0}/real_blur/real_blur.png"
-    file = write(
-        tmp_path / "list.txt", line.format("000001"), "", "one", line.format("000002"), "a b c"
-    )
+    lines = line.format("000001"), "", "one", line.format("000002"), "a b c", "gt.png blur.png"
+    file = write(tmp_path / "list.txt", *lines)
     found = read_list(file, tmp_path, r"^([^/]+)/")
     assert [(pair.name, pair.scene) for pair in found.pairs] == [("0001/000001", "0001")]
     missing = tmp_path / "0001" / "000002" / "real_blur" / "real_blur.png"
@@ -140,4 +139,5 @@ def test_lists_of_pairs_name_every_bad_line(tmp_path: Path) -> None:
         f"{file}, line 3, does not name a target and a degraded picture.",
         f"{file}, line 4, names {missing}, which is not there.",
         f"{file}, line 5, does not name a target and a degraded picture.",
+        f"{file}, line 6, does not name a target and a degraded picture.",
     ]

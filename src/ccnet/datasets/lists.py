@@ -118,11 +118,12 @@ def read_list(file: Path, root: Path, scene: str) -> Found:
     pairing = _Pairing(file)
     base, skipped = _base(file, root, [parts[0] for _, parts in lines[:100]])
     for at, parts in lines:
-        if len(parts) != 2:
+        ways = [_inner(part).split("/")[skipped:] for part in parts]
+        if len(ways) != 2 or not all(ways):
             fault = f"{file}, line {at}, does not name a target and a degraded picture."
             found.problems.append(Problem(file, fault))
             continue
-        target, degraded = (_inner(part).split("/")[skipped:] for part in parts)
+        target, degraded = ways
         # All are called real_blur/real_blur.png: the two folders above are what tells them apart.
         name = "/".join(degraded[:-2][-2:]) or stem_of(degraded[-1])
         match = re.search(scene, f"{name}/")
