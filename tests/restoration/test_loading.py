@@ -172,12 +172,30 @@ def test_weights_of_ones_own_need_torch(only: Any) -> None:
 def test_an_engine_stays_loaded_until_its_file_changes(tmp_path: Path) -> None:
     path = tmp_path / "mine.onnx"
     path.write_bytes(ONNX.read_bytes())
-    shutil.copy(WEIGHTS, path.with_suffix(".safetensors"))
+    weights = Path(shutil.copy(WEIGHTS, path.with_suffix(".safetensors")))
 
     def load() -> object:
         return load_engine(path, engine="auto", device="cpu", precision="auto")
 
-    first = load()
-    assert load() is first
-    os.utime(path, ns=(1, 1))
-    assert load() is not first
+    for file in (path, weights):
+        first = load()
+        assert load() is first
+        os.utime(file, ns=(1, 1))
+        assert load() is not first
+    weights.unlink()
+    with pytest.raises(WeightsError, match=r"mine\.safetensors is missing"):
+        load()
+
+
+@pytest.mark.parametrize(("model", "engine"), [(WEIGHTS, "torch"), (ONNX, "onnxruntime")])
+def test_one_engine_does_for_all_ways_to_ask_for_it(
+    monkeypatch: pytest.MonkeyPatch, model: Path, engine: str
+) -> None:
+    monkeypatch.setattr(loading, "find_device", lambda _: "cpu")
+    loaded = {
+        load_engine(model, engine=engine, device=device, precision=precision)
+        for device in ("auto", "cpu")
+        for precision in ("auto", "float32")
+    }
+    assert len(loaded) == 1
+    assert loaded.pop().description.endswith(" in float32 on cpu")

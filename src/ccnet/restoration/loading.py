@@ -95,12 +95,15 @@ def load_engine(
         raise UsageError(f"engine=torch runs no ONNX; restore {model} with another engine.")
     if name == "torch":
         path = find_weights(model)
-    try:
-        status = path.stat()
-    except OSError:  # who reads it tells what is wrong
-        return _load(path, None, name, device, precision)
-    stamp = (status.st_mtime_ns, status.st_size)
-    return _load(path.absolute(), stamp, name, device, precision)
+    device = find_device(device) if name == "torch" else "cpu"
+    if precision == "auto":
+        precision = _fastest(name, device)
+    stamps = [_stamp(path)]
+    if path.suffix.lower() == ONNX:  # whose weights may be beside it
+        stamps.append(_stamp(path.with_suffix(".safetensors")))
+    if stamps[0] is not None:  # else its name is told as it was given
+        path = path.absolute()
+    return _load(path, tuple(stamps), name, device, precision)
 
 
 def _check(what: str, name: str, there: Collection[str]) -> None:
@@ -115,6 +118,22 @@ def _precisions(engine: str) -> tuple[str, ...]:
     if engine == "openvino" and find_spec(engine) and not has_bfloat16("cpu"):
         return ("float32",)
     return PRECISIONS[engine]
+
+
+def _fastest(engine: str, device: str) -> str:
+    """Tell what an engine computes in where nothing is asked for."""
+    if engine == "torch":
+        return "float16" if device.startswith("cuda") else "float32"
+    return _precisions(engine)[-1]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Give what changes with a file; None where who reads it tells what is wrong."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def _find(model: str | os.PathLike[str], engine: str) -> tuple[Path, Collection[str]]:
@@ -132,7 +151,11 @@ def _find(model: str | os.PathLike[str], engine: str) -> tuple[Path, Collection[
 
 @lru_cache(maxsize=3)
 def _load(
-    path: Path, _stamp: tuple[int, int] | None, engine: str, device: str, precision: str
+    path: Path,
+    _stamps: tuple[tuple[int, int] | None, ...],
+    engine: str,
+    device: str,
+    precision: str,
 ) -> Engine:
     if engine == "openvino":
         from ccnet.restoration.engines.openvino_engine import OpenVinoEngine
