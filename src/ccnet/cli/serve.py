@@ -9,8 +9,6 @@ from typing import Annotated
 
 import typer
 
-from ccnet.errors import UsageError
-
 
 class Size(str, Enum):
     """Which of a task's models."""
@@ -148,7 +146,4 @@ def serve(
         request_seconds=request_seconds,
         token=os.environ.get("CCNET_TOKEN") or None,
     )
-    try:
-        run(settings)
-    except OSError as error:
-        raise UsageError(f"{host}:{port} cannot be listened on: {error.strerror}.") from error
+    run(settings)

@@ -15,6 +15,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ccnet.errors import UsageError
 from ccnet.serving.page_files import forgetting, page_folder
 from ccnet.serving.settings import Settings
 
@@ -37,12 +38,10 @@ def serve(settings: Settings) -> None:
     """Serve until a signal asks to stop; what runs then is finished, and what is new refused.
 
     Raises:
-        CCNetError: A model, device or engine that the settings name is not there.
-        OSError: The address cannot be listened on.
+        CCNetError: A model, device or engine that the settings name is not there, or the address
+            cannot be listened on.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    address = (settings.host, settings.port)
-    with socket.create_server(address, family=family) as listening, page_folder() as folder:
+    with _listening(settings.host, settings.port) as listening, page_folder() as folder:
         # Gradio reads these when it is imported.
         os.environ["GRADIO_TEMP_DIR"] = str(folder)
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -70,6 +69,14 @@ def serve(settings: Settings) -> None:
             open_now = server.server_state.connections
             app.crowded = lambda: len(open_now) > settings.max_connections
             server.run([listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise UsageError(f"{host}:{port} cannot be listened on: {error.strerror}.") from error
 
 
 class _Protocol(H11Protocol):
