@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,15 @@ def test_strength_0_leaves_every_bit(clean: Path, tmp_path: Path, kind: str) -> 
     degrade(clean, "--kind", kind, "--strength", 0, "-o", tmp_path / "same.png")
     same = read_picture(tmp_path / "same.png")
     assert np.array_equal(same.pixels, read_picture(clean).pixels)
+
+
+@pytest.mark.parametrize("folder", [".", "..", "/"])
+def test_a_folder_is_no_picture(
+    folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(PictureError, match=rf"^{re.escape(folder)} cannot be read: is a directory"):
+        degrade(folder, "--kind", "haze")
 
 
 def test_nothing_is_overwritten_unless_asked(clean: Path) -> None:

@@ -121,6 +121,18 @@ def test_what_cannot_be_looked_at_is_named_and_the_rest_goes_on(tmp_path: Path) 
     assert job.target == long
 
 
+@pytest.mark.parametrize("output", [None, "out"])
+def test_a_folder_without_a_name_that_gives_nothing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str | None
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (job,) = plan(["."], Path(output) if output else None, None, compare=True)
+    assert (
+        job.fault
+        == ". gives no file that is called a JPEG, PNG, WebP, TIFF or AVIF picture or a video."
+    )
+
+
 def test_comparisons_take_no_place_of_others_and_are_not_restored(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "a-restored.jpg", tmp_path / "a-restored-compare.png")
     assert [job.source for job in planned(tmp_path)] == [tmp_path / "a.jpg"]

@@ -40,7 +40,8 @@ def degrade(
     from ccnet.placing import taken
 
     require("torch", "Degrading")
-    target = output or picture.with_name(f"{picture.stem}-{kind.value}{picture.suffix}")
+    # What has no name, as . and /, is a folder, of which reading tells.
+    target = output or picture.parent / f"{picture.stem}-{kind.value}{picture.suffix}"
     if not overwrite and os.path.lexists(target):
         raise PictureError(taken(target))
     source = read_picture(picture)

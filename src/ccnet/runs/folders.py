@@ -106,9 +106,9 @@ def plan(
     results: dict[str, Path] = {}
     several = len(found) > 1 or any(file.folder for file in found.values())
     for source, file in found.items():
-        target = _target(file, output, suffix)
-        comparison = _comparison(target, compare, results)
         fault = file.fault
+        target = file.path if fault else _target(file, output, suffix)
+        comparison = None if fault else _comparison(target, compare, results)
         for written in (target, comparison):
             if written is None:
                 continue
@@ -162,8 +162,11 @@ def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
         yield _Found(
             path, path, f"{text} gives no file that is called a {NAMES} picture or a video."
         )
-    stems = {file.path.with_suffix("") for file in found}
+    stems = {file.path.with_suffix("") for file in found if not file.fault}
     for file in found:
+        if file.fault:  # of which some have no name, as . and /
+            yield file
+            continue
         stem = file.path.with_suffix("")
         name = stem.name.removesuffix(COMPARISON)
         if name != stem.name and format_of_suffix(Path(name)) is not None:
