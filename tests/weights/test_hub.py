@@ -192,6 +192,30 @@ def test_a_damaged_file_in_the_cache_is_fetched_anew(
         fetch(pinned(hub))
 
 
+@pytest.mark.parametrize("revision", [COMMIT, "main"])
+def test_a_file_in_the_cache_that_cannot_be_read_is_fetched_anew(
+    hub: HubServer, offline: Callable[[], None], revision: str
+) -> None:
+    """Without a checksum, too, by which it would be known."""
+    file = HubFile(REPOSITORY, FILE, revision)
+    content = fetch(file).resolve()
+    content.write_bytes(b"damaged")
+    assert fetch(file).read_bytes() == hub.files[FILE]
+    content.write_bytes(b"damaged")
+    offline()
+    with pytest.raises(WeightsError, match="anew, and the copy in the cache is damaged: HF_HUB"):
+        fetch(file)
+
+
+def test_what_is_no_safetensors_in_the_cache_is_told_as_that(
+    hub: HubServer, whole_files: dict[str, bytes]
+) -> None:
+    hub.files[FILE] = whole_files["zip"]
+    for _ in range(2):  # fetched, then from the cache
+        with pytest.raises(WeightsError, match=r"^/.*dehaze\.safetensors is damaged or no"):
+            fetch(pinned(hub))
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [

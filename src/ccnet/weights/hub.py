@@ -65,8 +65,9 @@ def fetch(wanted: HubFile) -> Path:
 
     Nothing is asked of the network where the cache has the file with that checksum, or of that
     commit. A branch or a tag without a checksum is looked up each time; what the cache has of it
-    is taken where the Hub is out of reach. A file with another checksum is never returned, and
-    taken out of the cache again if it was just fetched.
+    is taken where the Hub is out of reach. What is damaged in the cache is fetched anew. A file
+    with another checksum is never returned, and taken out of the cache again if it was just
+    fetched.
 
     Raises:
         MissingExtraError: `huggingface_hub` is not installed.
@@ -76,45 +77,47 @@ def fetch(wanted: HubFile) -> Path:
 
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
 
-    damaged = False
+    pinned = wanted.sha256 is not None or _COMMIT.fullmatch(wanted.revision)
+    fault, found = None, wanted.sha256
     try:
+        cached = try_to_load_from_cache(wanted.repository, wanted.file, revision=wanted.revision)
+        if isinstance(cached, str):
+            fault = _fault(Path(cached), wanted.sha256)
         # Even for a commit that is in the cache, `hf_hub_download` may ask the network for a
         # registry of its own.
-        if wanted.sha256 is not None or _COMMIT.fullmatch(wanted.revision):
-            cached = try_to_load_from_cache(
-                wanted.repository, wanted.file, revision=wanted.revision
-            )
-            if isinstance(cached, str):
-                if wanted.sha256 is None or wanted.sha256 == sha256(Path(cached)):
-                    return _checked(Path(cached))
-                damaged = True
-        path = Path(
-            hf_hub_download(
+        if not isinstance(cached, str) or fault is not None or not pinned:
+            cached = hf_hub_download(
                 wanted.repository,
                 wanted.file,
                 revision=wanted.revision,
                 library_name="ccnet",
-                force_download=damaged,
+                force_download=fault is not None,
             )
-        )
-        found = None if wanted.sha256 is None else sha256(path)
+            found = wanted.sha256 and sha256(Path(cached))
     # Its own errors, those of the HTTP library below it, of which it has had three, and hf_xet's.
     except Exception as error:
-        again = " anew, and the copy in the cache has another SHA-256" if damaged else ""
+        again = "" if fault is None else f" anew, and the copy in the cache {fault}"
         raise WeightsError(f"{wanted} cannot be fetched{again}: {_reason(error)}.") from error
+    path = Path(cached)
     if found != wanted.sha256:
         _remove(path)
         raise WeightsError(
             f"{wanted} was fetched and thrown away: its SHA-256 is {found}, not {wanted.sha256}, "
             "so it is damaged or another file."
         )
-    return _checked(path)
-
-
-def _checked(path: Path) -> Path:
-    """Give a file that is the .safetensors it is named; raises `WeightsError` where it is not."""
     read_header(path)
     return path
+
+
+def _fault(path: Path, checksum: str | None) -> str | None:
+    """Say what is wrong with a file in the cache, as the end of a sentence, or None."""
+    if checksum is not None:
+        return None if sha256(path) == checksum else "has another SHA-256"
+    try:
+        read_header(path)
+    except WeightsError:
+        return "is damaged"
+    return None
 
 
 def sha256(path: Path) -> str:
