@@ -2,7 +2,7 @@
 
 Two parts of CCNet look at the whole picture: each dynamic strip averages its input, and the
 instance norm of the shallow inputs takes a mean and a variance. Every module that needs such an
-average is handed a function for it, so that one network serves three needs without holding state:
+average is handed a function for it, so that one network serves four needs without holding state:
 
 - `picture_average`: each picture's own averages, the network as published;
 - `SharedAverages`: all pictures of a batch are tiles of one picture, whose averages are kept;

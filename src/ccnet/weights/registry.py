@@ -25,7 +25,7 @@ DEFAULTS = {"dehaze": "dehaze-small", "deblur": "deblur-small", "desnow": "desno
 """The model that a task means."""
 
 SIZES = ("small", "large")
-"""Of each task's models: one of the published width, and one with a ninth of its work."""
+"""Of each task's models: one of the published width is large, one with a ninth of its work small."""
 
 SUFFIXES = (".safetensors", ".pkl", ".pth", ".pt")
 """What files of weights are called."""

@@ -39,7 +39,8 @@ _BYTES_PER_PIXEL = {torch.float32: (210, 43), torch.bfloat16: (360, 19), torch.f
 channel of width."""
 
 _TOGETHER = 8
-"""Frames of a video in a batch on a GPU; on a CPU more than one only take longer."""
+"""Pictures of one size, frames or tiles, in a batch on a GPU; on a CPU more than one only take
+longer."""
 
 
 class TorchEngine:
