@@ -22,8 +22,8 @@ SHORTEST = 2.0
 """Pixels that drawn blurs are long at least."""
 
 MARGIN = 20
-"""Pixels from the border that hold what is mirrored there and not what moved in: for crops, blur
-that much more and cut it off."""
+"""Pixels from the border that hold nearly all that is mirrored there and not moved in (half of the
+longest path; few reach farther): for crops, blur that much more and cut it off."""
 
 INSTANTS = 28
 """In how many moments light is added up: in the longest blur they lie 1.5 pixels apart."""
