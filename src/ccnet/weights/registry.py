@@ -25,7 +25,7 @@ DEFAULTS = {"dehaze": "dehaze-small", "deblur": "deblur-small", "desnow": "desno
 """The model that a task means."""
 
 SIZES = ("small", "large")
-"""Of each task's models: the large one has the published width, the small one a ninth of its work."""
+"""Of each task's models: large has the published width, small a ninth of its work."""
 
 SUFFIXES = (".safetensors", ".pkl", ".pth", ".pt")
 """What files of weights are called."""
