@@ -11,6 +11,7 @@ from ccnet.images.containers import (
     jpeg_with_resolution,
     png_colour,
     png_with_blocks,
+    png_without_resolution,
     webp_is_lossless,
     webp_with_exif,
 )
@@ -55,6 +56,14 @@ def test_into_png() -> None:
     with Image.open(io.BytesIO(png_with_blocks(plain, profile("p3"), None))) as image:
         assert image.info["icc_profile"] == profile("p3")
     assert png_with_blocks(plain, None, None) == plain
+
+
+def test_no_resolution_in_png() -> None:
+    pixels, named = scene(9, 8, 3), png_chunk(b"pHYs", bytes(9))
+    plain = png_by_hand(pixels, png_chunk(b"tEXt", b"a"))
+    assert png_without_resolution(plain) == plain
+    assert png_without_resolution(png_by_hand(pixels, png_chunk(b"tEXt", b"a") + named)) == plain
+    assert png_without_resolution(plain[:40]) == plain[:40]
 
 
 @pytest.mark.parametrize("bands", [3, 4])

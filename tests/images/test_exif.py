@@ -95,7 +95,7 @@ def test_goes_into_a_tiff_of_any_byte_order_and_out_again(endian: str, byteorder
     plain = by_tifffile(scene(30, 40, 3), photometric="rgb", byteorder=byteorder)
     block = upright_exif(example(endian), 40, 30)
     assert block is not None
-    data = tiff_with_tags(plain, block, None)
+    data = tiff_with_tags(plain, block, None, resolution=True)
     with Image.open(io.BytesIO(data)) as image:
         check(image.getexif())
         assert image.tobytes() == scene(30, 40, 3).tobytes()
@@ -114,7 +114,9 @@ def test_a_loop_of_directories_ends() -> None:
     block = bytearray(example("<").removeprefix(b"Exif\0\0"))
     at = block.find(b"\x69\x87\x04\x00") + 8
     block[at : at + 4] = (8).to_bytes(4, "little")  # the EXIF directory is the first one again
-    tiff = tiff_with_tags(by_tifffile(scene(9, 9, 3), photometric="rgb"), bytes(block), None)
+    tiff = tiff_with_tags(
+        by_tifffile(scene(9, 9, 3), photometric="rgb"), bytes(block), None, resolution=True
+    )
     assert exif_of_tiff(tags_of(tiff)) is not None
 
 

@@ -200,6 +200,9 @@ def test_resolution_is_kept_and_none_is_made_up() -> None:
         assert read_picture(by_pillow(RGB, name)).resolution is None
         turned = read_picture(by_pillow(RGB, name, dpi=(300, 150), exif=exif)).resolution
         assert turned == pytest.approx((150, 300), abs=0.02)
+    for unit, expected in ((1, None), (2, (300, 150)), (3, (762, 381))):
+        data = by_tifffile(RGB, photometric="rgb", resolution=(300, 150), resolutionunit=unit)
+        assert read_picture(data).resolution == (expected and pytest.approx(expected, abs=0.02))
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -192,8 +192,18 @@ def test_metadata_is_kept(name: str) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_none_is_made_up(name: str) -> None:
-    back = read_picture(encode_picture(Picture(RGB, format=name)))
+    data = encode_picture(Picture(RGB, format=name))
+    with Image.open(io.BytesIO(data)) as image:
+        assert "dpi" not in image.info
+    back = read_picture(data)
     assert (back.icc_profile, back.exif, back.xmp, back.iptc) == (None, None, None, None)
+    assert back.resolution is None
+
+
+def test_a_tiff_says_that_it_names_no_resolution() -> None:
+    with tifffile.TiffFile(io.BytesIO(encode_picture(Picture(RGB, format="tiff")))) as file:
+        assert file.pages.first.tags["ResolutionUnit"].value == 1
+        assert np.array_equal(file.asarray(), RGB)
 
 
 def test_a_profile_that_libpng_finds_wrong_is_written_too() -> None:

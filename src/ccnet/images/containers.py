@@ -51,6 +51,17 @@ def _png_chunk(name: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", check)
 
 
+def png_without_resolution(data: bytes) -> bytes:
+    """Take the pixels per metre that libvips makes up out of a PNG file."""
+    at = 8
+    while data[at + 4 : at + 8] not in (b"IDAT", b""):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        if data[at + 4 : at + 8] == b"pHYs":
+            return data[:at] + data[end:]
+        at = end
+    return data
+
+
 def png_colour(file: BinaryIO) -> tuple[int, int] | None:
     """Give a PNG file's primaries and transfer curve (ITU-T H.273), where a cICP chunk has them."""
     file.seek(8)

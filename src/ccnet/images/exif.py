@@ -21,7 +21,7 @@ from ccnet.images.tiff import (
 )
 
 _WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
-_IPTC = 33723
+_RESOLUTION_UNIT, _IPTC = 296, 33723
 _EXIF, _GPS, _INTEROPERABILITY = 34665, 34853, 40965
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 40962, 40963
 _POINTERS = ({_EXIF, _GPS}, {_INTEROPERABILITY}, set[int]())  # to further directories, by depth
@@ -88,13 +88,16 @@ def exif_of_tiff(tags: Tags) -> bytes | None:
     return bytes(blob)
 
 
-def tiff_with_tags(data: bytes, exif: bytes | None, iptc: bytes | None) -> bytes:
-    """Add an EXIF block's tags and IPTC to a TIFF file, whose directory is written anew at its end.
+def tiff_with_tags(
+    data: bytes, exif: bytes | None, iptc: bytes | None, *, resolution: bool
+) -> bytes:
+    """Put what libvips leaves out into a TIFF file, whose directory is written anew at its end.
 
-    A BigTIFF, which is written from 3 GB of pixels up, is left as it is.
+    That is an EXIF block's tags, IPTC, and that the file names no `resolution`, for which libvips
+    makes one up. A BigTIFF, which is written from 3 GB of pixels up, is left as it is.
     """
     target = tags_of(data)
-    if target.big or (exif is None and iptc is None):
+    if target.big or (exif is None and iptc is None and resolution):
         return data
     blob, fields = bytearray(data), target.directory(target.first).fields
     if exif is not None:
@@ -103,6 +106,9 @@ def tiff_with_tags(data: bytes, exif: bytes | None, iptc: bytes | None) -> bytes
         fields |= _moved(added, source, blob, target.order)
     if iptc is not None:
         fields[_IPTC] = Field(UNDEFINED, len(iptc), iptc, 0)
+    if not resolution:
+        no_unit = struct.pack(f"{target.order}H", 1)
+        fields[_RESOLUTION_UNIT] = Field(SHORT, 1, no_unit, 0)
     blob[4:8] = struct.pack(f"{target.order}I", append_directory(blob, fields, target.order))
     return bytes(blob)
 

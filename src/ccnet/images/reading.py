@@ -182,7 +182,7 @@ def _read(opened: _Opened, max_pixels: int) -> Picture:
         xmp=xmp and upright_xmp(xmp),
         iptc=iptc,
         photoshop=photoshop,
-        resolution=_resolution(image, turned=orientation >= 5),
+        resolution=_resolution(image, opened, turned=orientation >= 5),
         piped=opened.piped,
     )
 
@@ -257,8 +257,11 @@ def _iptc(image: libvips.Image, opened: _Opened) -> tuple[bytes | None, bytes | 
     return iptc or split_resources(libvips.field(image, "photoshop-data") or b"")[0], None
 
 
-def _resolution(image: libvips.Image, turned: bool) -> tuple[float, float] | None:
-    if libvips.field(image, "resolution-unit") is None and image.xres in _MADE_UP:
+def _resolution(image: libvips.Image, opened: _Opened, turned: bool) -> tuple[float, float] | None:
+    # A TIFF file that names no unit gives nothing but the shape of its pixels.
+    if libvips.field(image, "resolution-unit") is None and (
+        opened.format == "tiff" or image.xres in _MADE_UP
+    ):
         return None
     across, down = _MILLIMETRES * image.xres, _MILLIMETRES * image.yres
     if not (1 <= across <= _MOST_PER_INCH and 1 <= down <= _MOST_PER_INCH):

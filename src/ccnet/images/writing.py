@@ -17,6 +17,7 @@ from ccnet.images.containers import (
     jpeg_with_exif,
     jpeg_with_resolution,
     png_with_blocks,
+    png_without_resolution,
     webp_with_exif,
 )
 from ccnet.images.exif import tiff_with_tags
@@ -225,16 +226,18 @@ def _options(picture: Picture, name: str, quality: int | None) -> dict[str, obje
 
 
 def _with_rest(data: bytes, picture: Picture, name: str) -> bytes:
-    """Add what libvips does not carry."""
+    """Add what libvips does not carry, and take away what it makes up."""
     if name == "jpeg":  # both go to the file's beginning, JFIF first
         data = data if picture.exif is None else jpeg_with_exif(data, picture.exif)
         if picture.resolution and picture.space != "cmyk":  # which JFIF does not know
             data = jpeg_with_resolution(data, picture.resolution)
         return data
     if name == "png":
+        data = data if picture.resolution else png_without_resolution(data)
         return png_with_blocks(data, picture.icc_profile, picture.exif)
     if name == "tiff":
-        return tiff_with_tags(data, picture.exif, picture.iptc)
+        resolution = picture.resolution is not None
+        return tiff_with_tags(data, picture.exif, picture.iptc, resolution=resolution)
     if name == "webp" and picture.exif is not None:
         height, width, _ = picture.pixels.shape
         return webp_with_exif(data, picture.exif, width, height, picture.alpha is not None)
