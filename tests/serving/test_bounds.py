@@ -7,6 +7,7 @@ import signal
 import socket
 import tempfile
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,9 @@ from .servers import (
     start,
     until,
 )
+
+ASSET = "/static-offline-docs/swagger-ui-bundle.js"
+"""A file of more than a megabyte, which is no work to make."""
 
 
 def connected(server: Server) -> socket.socket:
@@ -97,6 +101,36 @@ def test_a_slow_head_is_cut_off(server: Server, client: httpx.Client) -> None:
         again.sendall(b"GET /healthz")
         assert again.recv(4096) == b""
     assert good(client)
+
+
+def test_a_client_that_does_not_read_is_cut_off(server: Server, client: httpx.Client) -> None:
+    asked = f"GET {ASSET} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+    size = int(client.head(ASSET).headers["content-length"])
+    with connected(server) as connection:
+        connection.sendall(asked * (20_000_000 // size))  # more than the system holds for it
+
+        def cut_off() -> bool:
+            try:
+                connection.send(b"\r\n")
+            except OSError:
+                return True
+            return False
+
+        assert until(cut_off)
+    assert good(client)
+
+
+def test_an_answer_that_is_read_slowly_is_not_cut_off(server: Server, client: httpx.Client) -> None:
+    asked = f"GET {ASSET} HTTP/1.1\r\nHost: x\r\n".encode()
+    size = int(client.head(ASSET).headers["content-length"])
+    with connected(server) as connection:
+        connection.sendall((asked + b"\r\n") * 9 + asked + b"Connection: close\r\n\r\n")
+        read = b""
+        while some := connection.recv(1 << 20):
+            time.sleep(0.2)
+            read += some
+    assert read.count(b"HTTP/1.1 200 OK") == 10
+    assert len(read) > 10 * size
 
 
 def test_cut_off_and_garbled_requests(server: Server, client: httpx.Client) -> None:

@@ -104,7 +104,8 @@ def serve(
         typer.Option(
             envvar="CCNET_ARRIVAL_SECONDS",
             min=0.1,
-            help="How long a request may take to arrive; its head, 10 seconds at most.",
+            help="How long a request may take to arrive; its head, 10 seconds at most. And how "
+            "long an answer may wait without any of it being read.",
         ),
     ] = 30,
     request_seconds: Annotated[

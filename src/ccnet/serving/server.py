@@ -1,4 +1,4 @@
-"""Running the server: listening, slow heads of requests, and stopping in good order."""
+"""Running the server: listening, clients that neither send nor read, stopping in good order."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def serve(settings: Settings) -> None:
         app, service = make_app(settings, folder)
         config = uvicorn.Config(
             app,
-            http=partial(_Protocol, min(settings.arrival_seconds, _HEAD_SECONDS)),  # type: ignore[arg-type]
+            http=partial(_Protocol, settings.arrival_seconds),  # type: ignore[arg-type]
             loop="asyncio",  # also where another extra brings uvloop
             ws="none",
             access_log=False,
@@ -80,16 +80,25 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 class _Protocol(H11Protocol):
-    """HTTP/1.1 that closes connections on which the head of a request is late."""
+    """HTTP/1.1 that closes connections on which a request's head is late, or an answer not read.
 
-    def __init__(self, head_seconds: float, *args: Any, **kwargs: Any) -> None:
+    Args:
+        seconds: In which a head must come, if they are less than its own, and some of an answer be
+            read. An answer that is not read is seen once to twice as late.
+    """
+
+    def __init__(self, seconds: float, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head_seconds = head_seconds
+        self._head_seconds = min(seconds, _HEAD_SECONDS)
+        self._read_seconds = seconds
         self._late: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
+        self._unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._expect_head()
+        self._expect_reader()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -97,13 +106,28 @@ class _Protocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._forget_head()
+        if self._looking is not None:
+            self._looking.cancel()
         super().connection_lost(exc)
+
+    def resume_writing(self) -> None:
+        self._unread = 0  # for much was read since, even if as much is written until the next look
+        super().resume_writing()
 
     def _expect_head(self) -> None:
         if self.conn.their_state is not h11.IDLE:
             self._forget_head()
         elif self._late is None:
             self._late = self.loop.call_later(self._head_seconds, self.transport.close)
+
+    def _expect_reader(self) -> None:
+        """Look now and then whether the client takes any of what waits for it."""
+        unread = self.transport.get_write_buffer_size()
+        if unread >= self._unread > 0:
+            self.transport.abort()  # close() would wait for the client
+            return
+        self._unread = unread
+        self._looking = self.loop.call_later(self._read_seconds, self._expect_reader)
 
     def _forget_head(self) -> None:
         if self._late is not None:
@@ -128,4 +152,4 @@ class _Server(uvicorn.Server):
         await asyncio.to_thread(self._service.queue.close, seconds)
         await asyncio.sleep(_LAST_BYTES_SECONDS)
         for connection in list(self.server_state.connections):
-            connection.transport.close()
+            connection.transport.close()  # once all is read, which the protocol sees to

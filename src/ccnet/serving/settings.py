@@ -28,7 +28,8 @@ class Settings:
         max_decodes: How many pictures are decoded, restored or encoded at a time; as many more are
             looked at when they come.
         max_connections: How many connections may be open.
-        arrival_seconds: How long a request may take to arrive; its head, 10 seconds at most.
+        arrival_seconds: How long a request may take to arrive; its head, 10 seconds at most. And
+            how long an answer may wait without any of it being read.
         request_seconds: How long a picture may take from its arrival on.
         token: What requests must prove to know, if anything.
     """
