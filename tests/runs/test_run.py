@@ -18,8 +18,9 @@ from skimage import data
 from ccnet.errors import PictureError
 from ccnet.images import Picture, read_picture, write_picture
 from ccnet.network import CCNet
+from ccnet.placing import temporary_beside
 from ccnet.runs.folders import plan
-from ccnet.runs.manifest import NAME, Manifest
+from ccnet.runs.manifest import NAME, Manifest, owner_of
 from ccnet.runs.request import Request
 from ccnet.runs.run import Report, Status, run_jobs
 from ccnet.weights.files import save_model
@@ -182,6 +183,25 @@ def test_a_folder_is_written_to_by_one_run(
     holding.close()
     assert list(out.iterdir()) == []
     run(inputs, out, request_tiny)
+
+
+def test_what_another_run_is_writing_below_is_left_alone(
+    inputs: Path, request_tiny: Request
+) -> None:
+    deep, reports = inputs / "deep", list[Report]()
+    ours, theirs = (
+        temporary_beside(temporary_beside(deep / "c.tif", owner=owner_of(folder)), ".png")
+        for folder in (inputs, deep)
+    )
+    ours.touch()
+    theirs.touch()
+    run_jobs(plan([str(inputs)], None, None), request_tiny, reports.append)
+    assert (ours.exists(), theirs.exists()) == (False, True)
+    written = [report.result.written for report in reports if report.result]
+    assert all(path and path.name[:15] == ours.name[:15] != theirs.name[:15] for path in written)
+    assert len(written) == 3
+    run_jobs(plan([str(deep)], None, None), request_tiny, reports.append)
+    assert not theirs.exists()
 
 
 def test_a_clear_picture_is_looked_at_once(inputs: Path) -> None:

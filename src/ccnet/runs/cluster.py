@@ -90,11 +90,13 @@ def run_cluster(
 
 
 def _absolute(task: Task) -> Task:
-    source, target = (
-        path if is_remote(path) else Path(absolute(path))
-        for path in (task.job.source, task.job.target)
-    )
-    return task._replace(job=replace(task.job, source=source, target=target))
+    def anywhere(path: Path) -> Path:
+        return path if is_remote(path) else Path(absolute(path))
+
+    job = task.job
+    folder = None if job.folder is None else anywhere(job.folder)
+    job = replace(job, source=anywhere(job.source), target=anywhere(job.target), folder=folder)
+    return task._replace(job=job)
 
 
 @contextmanager

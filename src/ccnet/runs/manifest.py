@@ -7,6 +7,7 @@ is there has its line, and a line whose result is not there means nothing.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 from collections.abc import Container, Iterable, Mapping
@@ -142,6 +143,17 @@ class Manifest:
 
     def _fault(self, error: OSError) -> PictureError:
         return PictureError(f"{self.path} cannot be written: {(error.strerror or '').lower()}.")
+
+
+def owner_of(folder: Path | None) -> str:
+    """Name whose temporary files are those of results with a manifest in a folder.
+
+    The runs that have it are told from those with another one above or below, which may write to
+    the same folders at the same time. Results without a manifest are nobody's.
+    """
+    if folder is None:
+        return ""
+    return hashlib.sha256(os.fsencode(os.path.realpath(str(folder)))).hexdigest()[:8]
 
 
 def spell_line(

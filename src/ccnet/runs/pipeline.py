@@ -18,7 +18,7 @@ from ccnet.restoration.automatic import AutoRestorer, Outcome
 from ccnet.restoration.comparing import side_by_side
 from ccnet.restoration.results import make_folder, read_bytes, result_format, stays
 from ccnet.runs.folders import Job, is_video
-from ccnet.runs.manifest import Source, inspect
+from ccnet.runs.manifest import Source, inspect, owner_of
 from ccnet.runs.request import Request
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class Pipeline:
                 self._progress(task, share or 0.0, speed(frames))
 
         make_folder(job.target.parent)
-        written = temporary_beside(job.target, job.target.suffix)
+        written = temporary_beside(job.target, job.target.suffix, owner_of(job.folder))
         try:
             done = restore_clip(
                 self._restorer,
@@ -238,11 +238,12 @@ class Pipeline:
     def _write_picture(self, read: _Read, result: Result, picture: Picture) -> Result:
         from ccnet.images import write_picture
 
-        request, source, target = self._request, read.task.job.source, read.task.job.target
+        request, job = self._request, read.task.job
+        source, target, owner = job.source, job.target, owner_of(job.folder)
         clear = result.outcome is not None and result.outcome.model is None
         if clear and request.leave_clear:
             return result
-        written, comparison = temporary_beside(target), None
+        written, comparison = temporary_beside(target, owner=owner), None
         try:
             make_folder(target.parent)
             format = result_format(picture, source, target, request.format)  # noqa: A001
@@ -252,7 +253,7 @@ class Pipeline:
                 named = format or picture.format
                 write_picture(picture, written, format=named, quality=request.quality)
             if read.picture is not None and not clear:
-                comparison = temporary_beside(target, ".png")
+                comparison = temporary_beside(target, ".png", owner)
                 write_picture(side_by_side(read.picture, picture), comparison)
         except Exception as error:  # noqa: BLE001 - the other files must be done
             remove(written)

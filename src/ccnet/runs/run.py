@@ -14,7 +14,7 @@ from typing import NamedTuple
 from ccnet.errors import CCNetError, PictureError
 from ccnet.placing import placed, sweep, taken, without_interrupts
 from ccnet.runs.folders import Job, absolute, is_video
-from ccnet.runs.manifest import Entry, Manifest, is_same, spell, stamp
+from ccnet.runs.manifest import Entry, Manifest, is_same, owner_of, spell, stamp
 from ccnet.runs.pipeline import Pipeline, Progress, Result, Task, remove
 from ccnet.runs.request import Request
 from ccnet.runs.stores import StoreManifest, is_remote, move, told
@@ -153,8 +153,7 @@ class _Run:
         if self._manifests:
             self._identities = self._request.identities()
         self._sweep()
-        folders = {job.target.parent for job in self._jobs if not is_remote(job.target)}
-        for folder in folders - self._own_folders():
+        for folder in {job.target.parent for job in self._jobs if not is_remote(job.target)}:
             sweep(folder, _LONGEST_SECONDS)
 
     def close(self) -> None:
@@ -292,17 +291,18 @@ class _Run:
             if is_remote(place):
                 move(written, place)
             else:
-                with placed(place, error=PictureError, overwrite=task.replace) as temporary:
+                owner = owner_of(task.job.folder)
+                with placed(
+                    place, error=PictureError, overwrite=task.replace, owner=owner
+                ) as temporary:
                     written.replace(temporary)
 
     def _sweep(self) -> None:
-        for folder in self._own_folders():
-            sweep(folder)
-
-    def _own_folders(self) -> set[Path]:
-        """Give the folders of results that no other run writes to, for they have a manifest."""
-        jobs = (job for job in self._jobs if job.folder in self._manifests)
-        return {job.target.parent for job in jobs if not is_remote(job.target)}
+        """Remove what runs with these manifests have left, of which no other one is going on."""
+        jobs = [job for job in self._jobs if job.folder in self._manifests]
+        places = {(job.target.parent, job.folder) for job in jobs if not is_remote(job.target)}
+        for folder, of_manifest in places:
+            sweep(folder, owner=owner_of(of_manifest))
 
 
 def facts_of(job: Job, result: Result) -> dict[str, object]:
