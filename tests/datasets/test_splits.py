@@ -72,6 +72,22 @@ def test_a_single_scene_is_parted_by_target() -> None:
     assert hold_out(pairs, 0) == (pairs, [])
 
 
+def test_targets_of_one_name_are_told_apart_by_their_folders() -> None:
+    pairs = [  # as RSBlur's are called
+        Pair(
+            f"1/{at}", Path(f"1/{at}/real_blur/real_blur.png"), Path(f"1/{at}/gt/gt_sharp.png"), "1"
+        )
+        for at in range(8)
+    ]
+    training, validation = hold_out(pairs, 0.05)
+    assert (len(training), len(validation)) == (7, 1)
+    elsewhere = [
+        Pair(pair.name, Path("/a") / pair.degraded, Path("/a") / pair.target, pair.scene)
+        for pair in pairs
+    ]
+    assert [pair.name for pair in hold_out(elsewhere, 0.05)[1]] == [validation[0].name]
+
+
 @pytest.mark.parametrize("scenes", [[], ["only"]])
 def test_of_less_than_two_none_is_chosen(scenes: list[str]) -> None:
     assert held_out_scenes(scenes, 0.5) == set()

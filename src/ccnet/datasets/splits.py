@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from ccnet.datasets.pairs import Pair
@@ -33,7 +35,7 @@ def hold_out(pairs: Sequence[Pair], share: float) -> tuple[list[Pair], list[Pair
     """
     scenes = [pair.scene for pair in pairs]
     if len(set(scenes)) == 1:
-        scenes = [pair.target.name for pair in pairs]
+        scenes = _below_all([pair.target for pair in pairs])
     chosen = held_out_scenes(scenes, share) if share else set()
     sides: tuple[list[Pair], list[Pair]] = [], []
     for pair, scene in zip(pairs, scenes, strict=True):
@@ -45,6 +47,13 @@ def spread(items: Sequence[Item], most: int) -> list[Item]:
     """Take at most so many, evenly spaced from the first."""
     count = min(most, len(items))
     return [items[index * len(items) // count] for index in range(count)]
+
+
+def _below_all(paths: Sequence[Path]) -> list[str]:
+    """Spell paths as they are below the folder that holds all: names alone may all be the same."""
+    spelled = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - resolve() follows links
+    folder = os.path.commonpath([os.path.dirname(path) for path in spelled])  # noqa: PTH120
+    return [Path(path).relative_to(folder).as_posix() for path in spelled]
 
 
 def _place(scene: str) -> float:
