@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from skimage import data
+from typer.testing import CliRunner
 
 from ccnet.evaluation.recognition import confusion, degraded_pictures, measure
 from ccnet.recognition import TASKS
@@ -50,3 +52,10 @@ def test_pictures_are_counted_as_they_are(folder: Path, capsys: pytest.CaptureFi
     lines = told.splitlines()
     assert [line.split("\t")[1:3] for line in lines[:2]] == [["a.png", "clear"], ["b.png", "clear"]]
     assert lines[-2].replace(" ", "") == f"|{folder.name}|2|0|0|0|"
+
+
+def test_the_help_says_when_the_list_counts() -> None:
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(measure)
+    told = " ".join(CliRunner().invoke(app, ["--help"]).stdout.split())
+    assert "with --made VAL.txt" in told

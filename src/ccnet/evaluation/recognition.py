@@ -29,7 +29,9 @@ Counts = dict[str, Counter[str]]
 
 
 def measure(
-    folder: Annotated[Path, typer.Argument(help="Pictures, and VAL.txt if only some count.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Pictures, and with --made VAL.txt if only some count.")
+    ],
     made: Annotated[
         bool, typer.Option("--made", help="Put haze, blur and snow into clear photographs.")
     ] = False,
