@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ccnet.datasets.catalogue import SPLITS
-from ccnet.datasets.checking import DatasetCheck, check_dataset
+from ccnet.datasets.checking import DatasetCheck
 from ccnet.datasets.layouts import find_pairs
 from ccnet.errors import DatasetError
 
@@ -37,7 +37,7 @@ def test_all_problems_are_named(tmp_path: Path) -> None:
     (test / "sharp" / "000047.png").write_text("no picture")
     (test / "sharp" / "000048.png").unlink()
     (test / "sharp" / "000048.png").symlink_to("nowhere")
-    problems = check_dataset("gopro", tmp_path)
+    problems = list(DatasetCheck("gopro", tmp_path).problems())
     blur, sharp = sequence / "blur", sequence / "sharp"
     told = {(problem.path, problem.message) for problem in problems if not problem.warning}
     assert {(path, message) for path, message in told if sequence in path.parents} == {
@@ -65,12 +65,12 @@ def test_all_problems_are_named(tmp_path: Path) -> None:
 def test_headers_alone_do_not_show_what_is_cut_short(tmp_path: Path) -> None:
     plant_tree(tmp_path, "sots-indoor")
     (tmp_path / "indoor" / "hazy" / "1400_1.png").write_bytes(picture(".png")[:300])
-    assert check_dataset("sots-indoor", tmp_path, quick=True) == []
-    (problem,) = check_dataset("sots-indoor", tmp_path)
+    assert list(DatasetCheck("sots-indoor", tmp_path).problems(quick=True)) == []
+    (problem,) = DatasetCheck("sots-indoor", tmp_path).problems()
     assert problem.path.name == "1400_1.png"
     (tmp_path / "indoor" / "hazy" / "1400_1.png").write_bytes(picture(".png", height=12))
     for quick in (True, False):
-        (problem,) = check_dataset("sots-indoor", tmp_path, quick=quick)
+        (problem,) = DatasetCheck("sots-indoor", tmp_path).problems(quick=quick)
         assert "is 24 by 12 pixels and its target" in problem.message
 
 
@@ -89,16 +89,18 @@ def test_the_frame_of_reside_is_no_other_size(tmp_path: Path) -> None:
     plant_tree(tmp_path, "sots-indoor")
     target = tmp_path / "indoor" / "gt" / "1400.png"
     target.write_bytes(picture(".png", height=36, width=44))
-    assert check_dataset("sots-indoor", tmp_path) == []
+    assert list(DatasetCheck("sots-indoor", tmp_path).problems()) == []
     target.write_bytes(picture(".png", height=36, width=42))
-    assert len(check_dataset("sots-indoor", tmp_path)) == 1
+    assert len(list(DatasetCheck("sots-indoor", tmp_path).problems())) == 1
 
 
 def test_pictures_of_two_splits_are_warned_of(tmp_path: Path) -> None:
     plant(tmp_path, ["1.jpg", "2.jpg", "t.png"])
     file = tmp_path / "pairs.csv"
     file.write_text("degraded,target,split\n1.jpg,t.png,train\n2.jpg,t.png,test\n")
-    shared, alone = sorted(check_dataset("csv", file), key=lambda p: p.path != tmp_path / "t.png")
+    shared, alone = sorted(
+        DatasetCheck("csv", file).problems(), key=lambda p: p.path != tmp_path / "t.png"
+    )
     assert shared.message == f"{tmp_path / 't.png'} is in train and in test."
     assert "are of one scene" in alone.message
     assert shared.warning
@@ -109,7 +111,7 @@ def test_an_empty_part_is_a_problem(tmp_path: Path) -> None:
     plant_tree(tmp_path, "csd-repacked")
     for kind in ("Snow", "Gt"):
         (tmp_path / "test2000" / kind / "1.tif").unlink()
-    (problem,) = check_dataset("csd", tmp_path)
+    (problem,) = DatasetCheck("csd", tmp_path).problems()
     assert problem.message == f"{tmp_path} holds no pairs for test."
 
 

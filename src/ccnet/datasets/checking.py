@@ -23,13 +23,6 @@ Size = tuple[int, int]
 """Width and height in pixels."""
 
 
-def check_dataset(
-    dataset: str, path: Path, *, targets: Path | None = None, quick: bool = False
-) -> list[Problem]:
-    """List all that is wrong with a dataset, of all its splits; see `DatasetCheck`."""
-    return list(DatasetCheck(dataset, path, targets=targets).problems(quick=quick))
-
-
 class DatasetCheck:
     """A dataset's pairs, and what is wrong with it.
 
