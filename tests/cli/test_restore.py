@@ -122,7 +122,7 @@ def test_a_clear_picture_is_not_written_beside_itself(tmp_path: Path) -> None:
 
 def test_a_clear_picture_goes_through_a_pipe_unchanged(tmp_path: Path) -> None:
     clear = photograph(tmp_path / "clear.jpg", (160, 128))
-    for source in ("-", clear):
+    for source in ("-", clear, "/dev/stdin"):
         piped = ccnet("restore", source, "-o", "-", data=clear.read_bytes())
         assert piped.stdout == clear.read_bytes()
         assert b"clear, left as it is" in piped.stderr

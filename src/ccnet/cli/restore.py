@@ -297,7 +297,7 @@ def _restore_stream(request: Request, source: str, target: str | None) -> None:
     if restored is not picture or not stays(picture, wanted, quality):
         data = None
     elif data is None:
-        data = read_bytes(Path(source))
+        data = picture.piped or read_bytes(Path(source))
     if into is None:
         sys.stdout.buffer.write(data or encode_picture(restored, format, quality))
         sys.stdout.buffer.flush()
