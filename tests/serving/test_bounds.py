@@ -17,6 +17,8 @@ import pytest
 from PIL import Image
 from starlette.types import Receive, Scope, Send
 
+from ccnet.images import Picture
+from ccnet.serving.app import make_api
 from ccnet.serving.limits import Gate
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.options import Options
@@ -208,15 +210,44 @@ def test_a_full_queue_refuses_before_the_picture_arrives(
 
 
 def test_a_damaged_picture_does_not_wait_for_its_turn() -> None:
-    service = RestorationService(Settings(max_waiting=0), Metrics())
+    service = RestorationService(Settings(max_waiting=1), Metrics())
     others_end = threading.Event()
     for _ in range(2):
         service.queue.add(lambda _: others_end.wait(60), 60)
-    assert service.queue.full
-    looked_at = service.check(photograph(300, 300, "JPEG")[:-2000], Options())
+    assert until(lambda: service.queue.running == 2)
+    job = service.restore(photograph(300, 300, "JPEG")[:-2000], Options())
     with pytest.raises(Refusal, match="damaged or cut short"):
-        looked_at.result(timeout=30)
+        job.future.result(timeout=30)
+    assert service.queue.waiting == 0
     others_end.set()
+
+
+def test_bounds_hold_for_pictures_that_are_being_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended, looked_at = threading.Event(), threading.Event()
+
+    def decode(*_: object) -> Picture:
+        looked_at.set()
+        assert ended.wait(60)
+        raise Refusal("damaged_picture", "It is looked at for ever.")
+
+    monkeypatch.setattr(RestorationService, "_decode", decode)
+    gate = make_api(Settings(max_waiting=0, max_decodes=1, request_seconds=2))
+
+    async def ask() -> tuple[int, int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(gate)) as client:
+
+            async def post() -> int:
+                url = "http://x/v1/restore?task=dehaze"
+                return (await client.post(url, content=photograph())).status_code
+
+            first = asyncio.create_task(post())
+            assert await asyncio.to_thread(looked_at.wait, 60)
+            return await asyncio.wait_for(post(), 30), await asyncio.wait_for(first, 30)
+
+    try:
+        assert asyncio.run(ask()) == (429, 504)
+    finally:
+        ended.set()
 
 
 def test_too_many_connections_are_told_so_and_health_is_not_held_up() -> None:

@@ -70,6 +70,39 @@ def test_a_job_that_is_cancelled_stops_or_never_begins() -> None:
     assert queue.add(lambda _: "next", 60).future.result(60) == "next"
 
 
+def test_what_is_found_wrong_while_a_job_waits_ends_it_and_frees_its_place() -> None:
+    queue, gate = JobQueue(threads=1, most_waiting=1), Gate()
+    running = queue.add(gate.work, 60)
+    assert gate.began.wait(60)
+
+    def find_fault() -> None:
+        raise ValueError("broken")
+
+    waiting = queue.add(gate.work, 60, find_fault)
+    assert queue.waiting == 1
+    waiting.look()
+    with pytest.raises(ValueError, match="broken"):
+        waiting.future.result(0)
+    assert queue.waiting == 0
+    cancelled = queue.add(gate.work, 60, find_fault)
+    cancelled.cancel()
+    cancelled.look()
+    late = queue.add(gate.work, 0, find_fault)
+    late.look()
+    with pytest.raises(StoppedError):
+        late.future.result(0)
+    gate.open.set()
+    assert running.future.result(60) == "done"
+
+
+def test_a_job_whose_turn_comes_first_is_not_looked_at() -> None:
+    queue, looked_at = JobQueue(threads=1, most_waiting=1), threading.Event()
+    job = queue.add(lambda _: "done", 60, looked_at.set)
+    assert job.future.result(60) == "done"
+    job.look()
+    assert not looked_at.is_set()
+
+
 def test_a_job_whose_time_is_over_stops() -> None:
     queue, gate = JobQueue(threads=1, most_waiting=2), Gate()
     with pytest.raises(StoppedError):

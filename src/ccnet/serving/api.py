@@ -74,8 +74,6 @@ def make_router(service: RestorationService, metrics: Metrics) -> APIRouter:
         """
         data, options = await _read(request)
         options = _with_accepted(options, request.headers.get("accept", "*/*"), data)
-        service.queue.check()
-        await asyncio.wrap_future(service.check(data, options))
         answer = await _finished(service.restore(data, options), request)
         return Response(answer.data, media_type=f"image/{answer.format}", headers=_facts(answer))
 

@@ -273,7 +273,6 @@ async def _restored(
     try:
         data = await asyncio.to_thread(file.path.read_bytes)
         options = Options(task=task, strength=strength / 100)  # type: ignore[arg-type]
-        await asyncio.wrap_future(service.check(data, options))
         job = service.restore(data, options)
         del data
         done = asyncio.wrap_future(job.future)

@@ -6,7 +6,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 from ccnet.serving.refusals import Refusal
@@ -21,18 +22,30 @@ class StoppedError(Exception):
 class Job(Generic[Result]):
     """Work that was asked for: called with `tell`, which it must call often.
 
+    Args:
+        work: What to do when its turn comes.
+        seconds: How long it may take from now on, waiting included.
+        look: What may be done before: it raises what ends the job at once.
+
     Attributes:
         future: What becomes of it.
         share: How much of it is done, in [0, 1].
         arrived: When it was asked for, as `time.monotonic` has it.
     """
 
-    def __init__(self, work: Callable[[Job[Result]], Result], seconds: float) -> None:
+    def __init__(
+        self,
+        work: Callable[[Job[Result]], Result],
+        seconds: float,
+        look: Callable[[], object] | None = None,
+    ) -> None:
         self.future: Future[Result] = Future()
         self.share = 0.0
         self.arrived = time.monotonic()
         self._deadline = self.arrived + seconds
         self._work: Callable[[Job[Result]], Result] | None = work
+        self._look = look
+        self._at_work = threading.Lock()
         self._cancelled = False
 
     @property
@@ -50,13 +63,28 @@ class Job(Generic[Result]):
         """Do not begin, or stop at the next `tell`, and let go of what is held for it."""
         self._cancelled = True
         if self.future.cancel():
-            self._work = None
+            self._work = self._look = None
+
+    def look(self) -> None:
+        """Look at what is asked for while it waits; too late, or not wanted, this does nothing."""
+        with self._at_work:
+            look, self._look = self._look, None
+            if look is None:
+                return
+            try:
+                self.tell(0.0)
+                look()
+            except BaseException as error:  # noqa: BLE001
+                self._work = None
+                with suppress(InvalidStateError):  # it was cancelled meanwhile
+                    self.future.set_exception(error)
 
     def run(self) -> None:
         """Do the work, unless it is cancelled; its error goes to whoever waits."""
-        work, self._work = self._work, None
-        if work is None or not self.future.set_running_or_notify_cancel():
-            return
+        with self._at_work:  # where it is being looked at, that is nearly done
+            work, self._work, self._look = self._work, None, None
+            if work is None or not self.future.set_running_or_notify_cancel():
+                return
         try:
             self.tell(0.0)
             result = work(self)
@@ -90,7 +118,7 @@ class JobQueue:
     def waiting(self) -> int:
         """How many jobs wait for a thread."""
         with self._changed:
-            self._drop_cancelled()
+            self._drop_done()
             return len(self._jobs)
 
     @property
@@ -115,9 +143,14 @@ class JobQueue:
                 {"Retry-After": str(self._seconds_to_wait())},
             )
 
-    def add(self, work: Callable[[Job[Result]], Result], seconds: float) -> Job[Result]:
-        """Ask for work that may take some seconds from now on; raises `Refusal` if it is full."""
-        job = Job(work, seconds)
+    def add(
+        self,
+        work: Callable[[Job[Result]], Result],
+        seconds: float,
+        look: Callable[[], object] | None = None,
+    ) -> Job[Result]:
+        """Ask for work, as for `Job`; raises `Refusal` if it is full."""
+        job = Job(work, seconds, look)
         with self._changed:
             self.check()
             self._jobs.append(job)  # type: ignore[arg-type]
@@ -130,9 +163,10 @@ class JobQueue:
             self._closed = True
             return self._changed.wait_for(lambda: not (self._jobs or self._running), seconds)
 
-    def _drop_cancelled(self) -> None:
-        if any(job.future.cancelled() for job in self._jobs):
-            self._jobs = deque(job for job in self._jobs if not job.future.cancelled())
+    def _drop_done(self) -> None:
+        """Drop what was cancelled, or ended by the look at it."""
+        if any(job.future.done() for job in self._jobs):
+            self._jobs = deque(job for job in self._jobs if not job.future.done())
 
     def _seconds_to_wait(self) -> int:
         """Guess when a place comes free."""

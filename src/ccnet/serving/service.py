@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,24 +77,27 @@ class RestorationService:
         shipped_recogniser()  # now, so that a broken one is told at the start
         threads = max(settings.max_decodes, len(settings.devices))
         self.queue = JobQueue(threads, settings.max_waiting)
-        self._checks = ThreadPoolExecutor(settings.max_decodes, "ccnet-check")
+        self._looks = ThreadPoolExecutor(settings.max_decodes, "ccnet-look")
         metrics.watch(self.queue)
 
-    def check(self, data: bytes, options: Options) -> Future[None]:
-        """Look at what is asked for and whether the picture is whole, without waiting for a turn.
-
-        The future may raise `Refusal`. What is decoded is thrown away: all that wait would take
-        more memory than to decode them again takes time.
-        """
-        return self._checks.submit(self._check, data, options)
-
     def restore(self, data: bytes, options: Options) -> Job[Answer]:
-        """Restore a checked picture when its turn comes; raises `Refusal` where too many wait."""
+        """Restore a picture when its turn comes; raises `Refusal` where too many wait.
+
+        While it waits, it is looked at whether what is asked for makes sense and the picture is
+        whole; if not, its future raises `Refusal` then. What is decoded for that is thrown away:
+        all that wait would take more memory than to decode them again takes time.
+        """
 
         def work(job: Job[Answer]) -> Answer:
             return self._restore(data, options, job)
 
-        return self.queue.add(work, self.settings.request_seconds)
+        def look() -> None:
+            self._check(data, options)
+            self._decode(data)
+
+        job = self.queue.add(work, self.settings.request_seconds, look)
+        self._looks.submit(job.look)
+        return job
 
     def _restorers(self, device: str) -> Restorers:
         return {
@@ -109,6 +112,7 @@ class RestorationService:
         }
 
     def _check(self, data: bytes, options: Options) -> None:
+        """Refuse what can be seen not to be served before the picture is decoded."""
         self._model_of(options)
         if not data:
             raise Refusal("bad_request", "The request holds no picture.")
@@ -121,10 +125,10 @@ class RestorationService:
                 f"The picture is {width} by {height} pixels; at most {bounds.max_megapixels:g} "
                 f"megapixels are taken, and {bounds.max_edge} across and down.",
             )
-        self._decode(data)
 
     def _restore(self, data: bytes, options: Options, job: Job[Answer]) -> Answer:
         seconds = {"wait": time.monotonic() - job.arrived}
+        self._check(data, options)  # its turn may have come before it was looked at
         with _timed(seconds, "decode"):
             before = self._decode(data)
         job.tell(0.0)
