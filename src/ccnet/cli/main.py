@@ -55,7 +55,7 @@ def ccnet(
         ),
     ] = False,
 ) -> None:
-    """Restore hazy, blurry and snowy photographs with the context-aware convolutional network CCNet.
+    """Restore hazy, blurry and snowy photographs with CCNet, a context-aware convolutional network.
 
     An error is told in one line; --debug anywhere, or CCNET_DEBUG=1, adds where it came from.
     """
