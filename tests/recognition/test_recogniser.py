@@ -22,10 +22,10 @@ from ccnet.degradation.blur import MARGIN
 from ccnet.errors import WeightsError
 from ccnet.images import Picture
 from ccnet.recognition import CLEAR, KINDS, TASKS
-from ccnet.recognition.network import NETWORKS, cells_of
+from ccnet.recognition.network import NETWORKS, measure
 from ccnet.recognition.recogniser import WEIGHTS, Recogniser, shipped_recogniser
 from ccnet.recognition.views import views_of_picture
-from ccnet.training.data import DEGRADATIONS as OF_TASKS
+from ccnet.training.data import LEARNED
 from ccnet.training.recognition import weights_of
 from ccnet.training.recognition_network import DegradationClassifier
 from ccnet.weights.registry import DEFAULTS
@@ -57,7 +57,7 @@ def fresh_weights() -> dict[str, NDArray[np.float32]]:
 def test_probabilities_are_those_of_the_network_that_was_trained(name: str) -> None:
     views = views_of_picture(Picture(getattr(data, name)()))
     saved = safetensors.torch.load_file(WEIGHTS)
-    overview, details = (torch.from_numpy(cells)[None] for cells in cells_of(views))
+    measured = [torch.from_numpy(part)[None] for part in measure(views)]
     logits = torch.zeros(1, len(KINDS))
     for index in range(NETWORKS):
         network = DegradationClassifier().eval()
@@ -66,7 +66,7 @@ def test_probabilities_are_those_of_the_network_that_was_trained(name: str) -> N
             strict=False,
         )
         with torch.inference_mode():
-            logits += network(overview, details) / NETWORKS
+            logits += network(*measured) / NETWORKS
     expected = logits.softmax(1)[0].tolist()
     found = shipped_recogniser().probabilities(views)
     assert found == pytest.approx(dict(zip(KINDS, expected, strict=True)), abs=1e-5)
@@ -76,7 +76,7 @@ def test_kinds_are_those_that_are_made_and_undone() -> None:
     assert set(TASKS) == set(DEGRADATIONS)
     assert set(DEFAULTS) <= set(TASKS.values())
     for kind, task in TASKS.items():
-        assert OF_TASKS[task] is DEGRADATIONS[kind]
+        assert LEARNED[task] is DEGRADATIONS[kind]
 
 
 # Blur is the hardest to tell: docs/recognition.md.

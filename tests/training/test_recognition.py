@@ -18,6 +18,7 @@ from ccnet.images import Picture
 from ccnet.recognition import KINDS
 from ccnet.recognition.cells import CHANNELS, LEVELS
 from ccnet.recognition.recogniser import Recogniser
+from ccnet.recognition.spectrum import DIRECTIONS, MEASURED
 from ccnet.recognition.views import views_of_picture
 from ccnet.training.recognition import Sample, calibrate, fit, make_samples, train
 from ccnet.training.recognition_network import DegradationClassifier
@@ -71,23 +72,29 @@ def test_shallow_focus_keeps_light_and_takes_detail_away() -> None:
 def test_a_round_holds_each_kind_and_is_always_the_same(photographs: Photographs) -> None:
     first, again, next_ = (make_samples(photographs, 0, index) for index in (0, 0, 1))
     assert [sample.kind for sample in first] == [0, 0, 1, 2, 3]
-    assert all(torch.equal(one.details, two.details) for one, two in zip(first, again, strict=True))
-    assert not torch.equal(first[0].details, next_[0].details)
+    assert all(
+        map(torch.equal, one.measured, two.measured) for one, two in zip(first, again, strict=True)
+    )
+    assert not torch.equal(first[0].measured[1], next_[0].measured[1])
+
+
+def nothing_measured(generator: torch.Generator) -> tuple[torch.Tensor, ...]:
+    """Noise as of a picture with 30 cells in either view."""
+    shapes = ((CHANNELS, 30), (CHANNELS, 30), (MEASURED, DIRECTIONS))
+    return tuple(torch.randn(shape, generator=generator).half() for shape in shapes)
 
 
 def test_what_can_be_told_apart_is_learned() -> None:
     generator = torch.Generator().manual_seed(0)
     samples = []
     for kind in torch.arange(len(KINDS)).repeat(40).tolist():
-        overview, details = (torch.randn(CHANNELS, 30, generator=generator) for _ in range(2))
-        details[8 * LEVELS + kind] += 2.0
-        samples.append(Sample(overview.half(), details.half(), kind))
+        measured = nothing_measured(generator)
+        measured[1][8 * LEVELS + kind] += 2.0
+        samples.append(Sample(measured, kind))
     network = fit(samples[40:], seed=0, epochs=200)
     with torch.no_grad():
-        logits = network(
-            torch.stack([sample.overview for sample in samples[:40]]).float(),
-            torch.stack([sample.details for sample in samples[:40]]).float(),
-        )
+        measured = zip(*(sample.measured for sample in samples[:40]), strict=True)
+        logits = network(*(torch.stack(parts).float() for parts in measured))
     right = logits.argmax(1) == torch.tensor([sample.kind for sample in samples[:40]])
     assert right.float().mean() > 0.9
 
@@ -123,15 +130,14 @@ def test_calibration_takes_off_what_a_network_leans_to() -> None:
     network = DegradationClassifier().eval()
     generator = torch.Generator().manual_seed(0)
     samples = [
-        Sample(torch.randn(CHANNELS, 30, generator=generator), torch.randn(CHANNELS, 30), kind)
+        Sample(nothing_measured(generator), kind)
         for kind in torch.arange(len(KINDS)).repeat(50).tolist()
     ]
     network.state_dict()["head.5.bias"] += torch.tensor([4.0, 0.0, 0.0, -2.0])
     calibrate([network], samples)
     with torch.no_grad():
         likely = [
-            network(one.overview[None].float(), one.details[None].float()).softmax(1)[0]
-            for one in samples
+            network(*(part[None].float() for part in one.measured)).softmax(1)[0] for one in samples
         ]
     # Nothing tells these apart, so each kind should be as likely as there are samples of it.
     assert torch.stack(likely).mean(0).tolist() == pytest.approx([0.25] * 4, abs=0.01)

@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from ccnet.errors import WeightsError
 from ccnet.placing import place_file
 from ccnet.recognition.kinds import KINDS
-from ccnet.recognition.network import NETWORKS, SHAPES, Weights, cells_of, classify
+from ccnet.recognition.network import NETWORKS, SHAPES, Weights, classify, measure
 from ccnet.recognition.views import Views
 
 WEIGHTS = Path(__file__).parent / "recogniser.safetensors"
@@ -62,7 +62,7 @@ class Recogniser:
 
     def probabilities(self, views: Views) -> dict[str, float]:
         """Give the networks' probability of each of `KINDS`."""
-        probabilities = classify(self._networks, *cells_of(views))
+        probabilities = classify(self._networks, measure(views))
         return dict(zip(KINDS, probabilities.tolist(), strict=True))
 
 

@@ -21,7 +21,7 @@ from ccnet.errors import CCNetError, WeightsError
 from ccnet.placing import taken
 from ccnet.recognition import CLEAR, KINDS
 from ccnet.recognition.cells import turned
-from ccnet.recognition.network import NETWORKS, SHAPES, cells_of
+from ccnet.recognition.network import NETWORKS, SHAPES, measure
 from ccnet.recognition.recogniser import Recogniser
 from ccnet.recognition.views import picture_of, views_of_picture
 from ccnet.training.module import cut_margin
@@ -39,7 +39,7 @@ LONG_SIDE = 1024
 IN_A_ROUND = (2, 1, 1, 1)
 """Pictures of each kind: clear ones cost little, and differ most."""
 
-EPOCHS = 25
+EPOCHS = 15
 BATCH = 64
 RATE = 3e-3
 
@@ -52,16 +52,19 @@ CALIBRATED = 8
 CALIBRATION_SIDE = 512
 """Long side in pixels of these."""
 
+SOFT_COUNTS = 0.5
+"""How much a soft picture counts beside the others in calibrating: few clear ones are soft."""
+
 KEPT = (96, 192)
 """Cells of overviews and of details that a step looks at, so that no few of them are relied on."""
 
 
 class Sample(NamedTuple):
-    """What is measured of a picture, (CHANNELS, K) each as `cells_of` has it, in half precision."""
+    """A picture's `Measured`, in half precision, its kind, and how much it counts."""
 
-    overview: Tensor
-    details: Tensor
+    measured: tuple[Tensor, ...]
     kind: int
+    counts: float = 1.0
 
 
 def train(
@@ -72,7 +75,7 @@ def train(
         typer.Option(
             min=LEAST_ROUNDS, help="In each two clear pictures and three others are made."
         ),
-    ] = 850,
+    ] = 1800,
     licence: Annotated[str, typer.Option(help="Of the weights.")] = "MIT",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite")] = False,
@@ -116,14 +119,14 @@ def calibration_samples(photographs: Photographs, seed: int) -> list[Sample]:
             samples.append(_sample(made, KINDS.index(kind)))
         # What is soft without motion is clear, which the measured ones would not tell.
         soft = (soften, shallow_focus)[index % 2](clean, generator)
-        samples.append(_sample(cut_margin(soft, MARGIN)[0], KINDS.index(CLEAR)))
+        made_soft = _sample(cut_margin(soft, MARGIN)[0], KINDS.index(CLEAR))
+        samples.append(made_soft._replace(counts=SOFT_COUNTS))
     return samples
 
 
 def _sample(made: Tensor, kind: int) -> Sample:
-    measured = cells_of(views_of_picture(picture_of(made.numpy())))
-    overview, details = (torch.from_numpy(cells).half() for cells in measured)
-    return Sample(overview, details, kind)
+    measured = measure(views_of_picture(picture_of(made.numpy())))
+    return Sample(tuple(torch.from_numpy(part).half() for part in measured), kind)
 
 
 def fit(samples: Sequence[Sample], seed: int, epochs: int = EPOCHS) -> DegradationClassifier:
@@ -134,9 +137,8 @@ def fit(samples: Sequence[Sample], seed: int, epochs: int = EPOCHS) -> Degradati
     order = torch.Generator().manual_seed(seed)
     steps = epochs * (len(samples) // BATCH)
     for step in range(steps):
-        overviews, details, kinds = draw_batch(samples, order)
-        logits = network(overviews, details)
-        loss = F.cross_entropy(logits, kinds, label_smoothing=0.05)
+        measured, kinds = draw_batch(samples, order)
+        loss = F.cross_entropy(network(*measured), kinds, label_smoothing=0.05)
         falling = 0.5 + 0.5 * math.cos(math.pi * step / steps)
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 50) * falling
@@ -154,23 +156,19 @@ def calibrate(networks: Sequence[DegradationClassifier], samples: Sequence[Sampl
     Pictures to learn from are made hard to tell apart, and who learned from them takes others for
     clear too often.
     """
+    measured = [
+        torch.stack(parts).float() for parts in zip(*(one.measured for one in samples), strict=True)
+    ]
     with torch.no_grad():
-        logits = torch.stack(
-            [
-                network(
-                    torch.stack([one.overview for one in samples]).float(),
-                    torch.stack([one.details for one in samples]).float(),
-                )
-                for network in networks
-            ]
-        ).mean(0)
+        logits = torch.stack([network(*measured) for network in networks]).mean(0)
     kinds = torch.tensor([one.kind for one in samples])
+    counts = torch.tensor([one.counts for one in samples])
     shift = torch.zeros(len(KINDS), requires_grad=True)
     optimizer = torch.optim.LBFGS([shift], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimizer.zero_grad()
-        found = F.cross_entropy(logits + shift, kinds)
+        found = (counts * F.cross_entropy(logits + shift, kinds, reduction="none")).sum()
         found.backward()  # type: ignore[no-untyped-call]
         return found
 
@@ -185,17 +183,20 @@ def weights_of(network: DegradationClassifier) -> dict[str, NDArray[np.float32]]
     return {name: state[name].numpy() for name in SHAPES}
 
 
-def draw_batch(samples: Sequence[Sample], order: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw samples, all turned alike, and some of their cells: overviews, details and kinds."""
-    chosen = torch.randint(len(samples), (BATCH,), generator=order).tolist()
+def draw_batch(samples: Sequence[Sample], order: torch.Generator) -> tuple[list[Tensor], Tensor]:
+    """Draw samples, all turned alike, and some of their cells: what is measured, and kinds."""
+    places = torch.randint(len(samples), (BATCH,), generator=order).tolist()
     mirrored, transposed = (torch.rand(2, generator=order) < 0.5).tolist()
     channels = torch.tensor(turned(mirrored, transposed))[:, None]
-    overviews, details, kinds = zip(*(samples[place] for place in chosen), strict=True)
+    measured, kinds, _ = zip(*(samples[place] for place in places), strict=True)
+    overviews, details, spectra = zip(*measured, strict=True)
     drawn = []
-    for cells, kept in zip((overviews, details), KEPT, strict=True):
-        places = torch.randperm(cells[0].shape[1], generator=order)[:kept]
-        drawn.append(torch.stack([one[channels, places] for one in cells]).float())
-    return drawn[0], drawn[1], torch.tensor(kinds)
+    for parts, kept in zip((overviews, details), KEPT, strict=True):
+        cells = torch.randperm(parts[0].shape[1], generator=order)[:kept]
+        drawn.append(torch.stack([part[channels, cells] for part in parts]).float())
+    # Turned, the directions of a spectrum change places, and the order of those tells nothing.
+    drawn.append(torch.stack(spectra).float())
+    return drawn, torch.tensor(kinds)
 
 
 if __name__ == "__main__":

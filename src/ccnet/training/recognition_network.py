@@ -5,33 +5,34 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ccnet.recognition.cells import CHANNELS
 from ccnet.recognition.kinds import KINDS
-from ccnet.recognition.network import WIDTH
+from ccnet.recognition.network import BRANCHES, SUMMARISED, WIDTH
 
 
 class Branch(nn.Module):
-    """What cells (N, CHANNELS, K) hold altogether, whatever their number: (N, 4 * WIDTH).
+    """What places (N, C, K) hold altogether, whatever their number: (N, SUMMARIES * width).
 
     Mean, deviation, and the means of the lowest and of the highest tenth: a sky without contrast
     should not hide what the rest shows, nor one odd cell decide.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int, width: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.BatchNorm1d(CHANNELS),
-            nn.Conv1d(CHANNELS, WIDTH, 1),
+            nn.BatchNorm1d(channels),
+            nn.Conv1d(channels, width, 1),
             nn.ReLU(),
-            nn.Conv1d(WIDTH, WIDTH, 1),
+            nn.Conv1d(width, width, 1),
         )
 
-    def forward(self, cells: Tensor) -> Tensor:
-        features = self.layers(cells).sort(2).values
+    def forward(self, places: Tensor) -> Tensor:
+        features: Tensor = self.layers(places)
         deviation = (features.var(2, correction=0) + 1e-5).sqrt()
         tenth = max(1, features.shape[2] // 10)
-        extremes = features[:, :, :tenth].mean(2), features[:, :, -tenth:].mean(2)
-        return torch.cat((features.mean(2), deviation, *extremes), 1)
+        extremes = (features.topk(tenth, 2, largest, sorted=False) for largest in (False, True))
+        return torch.cat(
+            (features.mean(2), deviation, *(extreme.values.mean(2) for extreme in extremes)), 1
+        )
 
 
 class DegradationClassifier(nn.Module):
@@ -39,22 +40,19 @@ class DegradationClassifier(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.overview = Branch()
-        self.detail = Branch()
+        for name, (channels, width) in BRANCHES.items():
+            self.add_module(name, Branch(channels, width))
         self.head = nn.Sequential(
-            nn.BatchNorm1d(8 * WIDTH),
+            nn.BatchNorm1d(SUMMARISED),
             nn.Dropout(0.4),
-            nn.Linear(8 * WIDTH, WIDTH),
+            nn.Linear(SUMMARISED, WIDTH),
             nn.ReLU(),
             nn.Dropout(0.2),
             nn.Linear(WIDTH, len(KINDS)),
         )
 
-    def forward(self, overviews: Tensor, details: Tensor) -> Tensor:
-        """Give the logits of `KINDS`, (N, 4), for cells (N, CHANNELS, K) of both views.
-
-        `ccnet.recognition.network.cells_of` measures them.
-        """
-        both = torch.cat((self.overview(overviews), self.detail(details)), 1)
-        logits: Tensor = self.head(both)
+    def forward(self, *measured: Tensor) -> Tensor:
+        """Give the logits of `KINDS`, (N, 4), for batches (N, C, K) of what is `Measured`."""
+        parts = zip(BRANCHES, measured, strict=True)
+        logits: Tensor = self.head(torch.cat([self.get_submodule(n)(part) for n, part in parts], 1))
         return logits
