@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from ccnet.network import Average, CCNet
+from ccnet.network import Average, CCNet, picture_average
 from ccnet.network.ccnet import Block, keep_shallow_exact
 
 
@@ -160,7 +160,7 @@ def test_threads_leave_each_others_autocast_alone() -> None:
     forward = network.shallow_half.forward
     begun, go_on = Event(), Event()
 
-    def overlapping(picture: Tensor, average: Average) -> Tensor:
+    def overlapping(picture: Tensor, average: Average = picture_average) -> Tensor:
         if current_thread() is main_thread():
             go_on.set()
             assert not outside.result(20)

@@ -93,8 +93,8 @@ def test_what_can_be_told_apart_is_learned() -> None:
         samples.append(Sample(measured, kind))
     network = fit(samples[40:], seed=0, epochs=200)
     with torch.no_grad():
-        measured = zip(*(sample.measured for sample in samples[:40]), strict=True)
-        logits = network(*(torch.stack(parts).float() for parts in measured))
+        parts = zip(*(sample.measured for sample in samples[:40]), strict=True)
+        logits = network(*(torch.stack(part).float() for part in parts))
     right = logits.argmax(1) == torch.tensor([sample.kind for sample in samples[:40]])
     assert right.float().mean() > 0.9
 
