@@ -42,7 +42,7 @@ class Restorer:
     - a Pillow image of mode L, LA, RGB, RGBA, CMYK or I;16, in the colours of its ICC profile;
     - a path, which gives an sRGB array (H, W, 3), or (H, W, 4) where there is alpha.
 
-    Nothing is kept between pictures, so several threads may share one restorer.
+    No picture leaves a trace in the next one's, so several threads may share one restorer.
 
     Args:
         model: A task ("dehaze", "deblur" or "desnow"), a model's name, a file of weights or an

@@ -54,5 +54,6 @@ class DegradationClassifier(nn.Module):
     def forward(self, *measured: Tensor) -> Tensor:
         """Give the logits of `KINDS`, (N, 4), for batches (N, C, K) of what is `Measured`."""
         parts = zip(BRANCHES, measured, strict=True)
-        logits: Tensor = self.head(torch.cat([self.get_submodule(n)(part) for n, part in parts], 1))
+        summary = torch.cat([self.get_submodule(name)(part) for name, part in parts], 1)
+        logits: Tensor = self.head(summary)
         return logits
