@@ -41,6 +41,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_report_on_the_listed_photographs(folder: Path) -> None:
     done = ccnet("photos", "-o", "report", *QUICK, cwd=folder)
     assert done.returncode == 0, done.stderr
@@ -54,6 +55,7 @@ def test_a_report_on_the_listed_photographs(folder: Path) -> None:
     assert {score["candidate"] for score in scores} == {"input", "median", "identity"}
 
 
+@pytest.mark.slow
 def test_a_broken_photograph_is_told_and_the_others_measured(folder: Path) -> None:
     (folder / "photos" / "0.png").write_bytes(b"no picture")
     done = ccnet("photos", *QUICK, cwd=folder)
@@ -74,6 +76,7 @@ def test_a_report_is_replaced_on_demand_only(folder: Path, monkeypatch: pytest.M
     assert sorted(path.name for path in (folder / "report").iterdir()) == FILES
 
 
+@pytest.mark.slow
 def test_numbers_are_printed_also_where_the_folder_is_gone(folder: Path) -> None:
     breaking = "import ccnet.evaluation.quality_report as report; "
     breaking += "report.file_names = lambda kinds: ['no/page', 'no/numbers', 'no/sheet']; "

@@ -79,6 +79,7 @@ def test_a_model_beside_others_on_good_and_bad_pairs(folders: Path) -> None:
             assert float(row["psnr"]) == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_limit_and_an_output(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = ("--limit", "2", "--clean", "--protocol", "y", "-o", "here")
     done = ccnet("identity", "folders", "hazy", "clear", *options, cwd=folders)
@@ -92,6 +93,7 @@ def test_a_limit_and_an_output(folders: Path, monkeypatch: pytest.MonkeyPatch) -
     assert CliRunner().invoke(APP, [*again, "--overwrite"]).exit_code == 0
 
 
+@pytest.mark.slow
 def test_neither_a_closed_pipe_nor_a_folder_that_is_gone_loses_the_other(folders: Path) -> None:
     code = "import os; reading, writing = os.pipe(); os.dup2(writing, 1); os.close(writing); "
     code += "os.close(reading); " + USUAL
@@ -105,6 +107,7 @@ def test_neither_a_closed_pipe_nor_a_folder_that_is_gone_loses_the_other(folders
     assert "cannot be written" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_report_of_a_run_is_called_by_its_folder(folders: Path) -> None:
     run = folders / "runs" / "dehaze-0.5"
     run.mkdir(parents=True)
@@ -145,6 +148,7 @@ def test_arguments_that_lack_or_lie_out_of_range(arguments: list[str]) -> None:
     assert CliRunner().invoke(APP, arguments).exit_code == 2
 
 
+@pytest.mark.slow
 def test_missing_extras_are_told_with_the_line_that_installs_them(folders: Path) -> None:
     asked = ("folders", "hazy", "clear")
     (folders / "a.onnx").write_bytes(b"network")

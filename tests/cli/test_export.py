@@ -29,6 +29,7 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
+@pytest.mark.slow
 def test_writes_a_model_that_says_what_it_is(weights: Path, tmp_path: Path) -> None:
     target = tmp_path / "mine.onnx"
     result = run(weights, "--format", "onnx", "-o", target)

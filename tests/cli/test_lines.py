@@ -22,6 +22,7 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [("data", "check", "gopro", NAME), ("evaluate", "identity", "folders", "hazy", "clear")],

@@ -34,6 +34,7 @@ def test_where_an_error_came_from_is_shown_on_demand(debug: str, traceback: bool
     assert ("Traceback" in done.stderr) is traceback
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="pipes with a name")
 @pytest.mark.parametrize("command", [("data", "check"), ("evaluate", "identity")])
 def test_ctrl_c_ends_with_one_line_and_leaves_nothing(

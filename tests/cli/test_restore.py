@@ -73,6 +73,7 @@ def test_a_folder_of_good_and_bad_files(weights: Path, tmp_path: Path) -> None:
         assert np.abs(np.asarray(restored).astype(int) - np.asarray(hazy)).mean() > 1
 
 
+@pytest.mark.slow
 def test_standard_input_to_standard_output(weights: Path, tmp_path: Path) -> None:
     source = photograph(tmp_path / "a.png")
     piped = ccnet("restore", "-", "--model", weights, data=source.read_bytes())
@@ -94,6 +95,7 @@ def hazy_photograph(path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_what_is_wrong_is_recognised_where_nobody_says_it(tmp_path: Path) -> None:
     clear = photograph(tmp_path / "in" / "clear.jpg", (160, 128))
     hazy = hazy_photograph(tmp_path / "in" / "hazy.png")
@@ -134,6 +136,7 @@ def test_a_clear_picture_goes_through_a_pipe_unchanged(tmp_path: Path) -> None:
         assert image.format == "PNG"
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten_unless_asked(weights: Path, tmp_path: Path) -> None:
     source = photograph(tmp_path / "a.png")
     before = source.read_bytes()
@@ -147,6 +150,7 @@ def test_nothing_is_overwritten_unless_asked(weights: Path, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == [source]
 
 
+@pytest.mark.slow
 def test_format_and_strength(weights: Path, tmp_path: Path) -> None:
     source = photograph(tmp_path / "a.png")
     options = ("--format", "webp", "--strength", "0")
@@ -156,6 +160,7 @@ def test_format_and_strength(weights: Path, tmp_path: Path) -> None:
         assert np.array_equal(np.asarray(restored), np.asarray(hazy))
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_the_mean_of_both_ways(weights: Path, tmp_path: Path) -> None:
     mirrored = np.asarray(Image.open(photograph(tmp_path / "a.png")))[:, ::-1]
     Image.fromarray(mirrored).save(tmp_path / "b.png")
@@ -199,6 +204,7 @@ def test_help_does_not_wait_for_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_restores_without_torch_and_says_with_what(tmp_path: Path) -> None:
     source = hazy_photograph(tmp_path / "a.png")
     code = (
@@ -263,6 +269,7 @@ from ccnet.cli.main import run; run()
     assert [line for line in others if "in broken" in line] == others[-2:-1] * len(debug)
 
 
+@pytest.mark.slow
 def test_json_tells_each_file_and_stop_begins_no_more(weights: Path, tmp_path: Path) -> None:
     for index in range(6):
         photograph(tmp_path / "in" / f"{index}.png")

@@ -56,6 +56,7 @@ def start(*arguments: str | os.PathLike[str], before: str = "") -> subprocess.Po
     )
 
 
+@pytest.mark.slow
 def test_a_folder_of_pictures_and_videos_good_and_bad(weights: Path, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     whole = write_clip(folder / "good.mp4", 10)
@@ -85,6 +86,7 @@ def test_a_folder_of_pictures_and_videos_good_and_bad(weights: Path, tmp_path: P
     assert float(megapixels[1]) == pytest.approx(sum(sizes.values()), abs=0.05)
 
 
+@pytest.mark.slow
 def test_a_clip_cut_short_is_done_once_and_told_each_time(weights: Path, tmp_path: Path) -> None:
     short = write_clip(tmp_path / "in" / "short.mkv", 60)
     whole = short.read_bytes()
@@ -110,6 +112,7 @@ def test_a_clip_cut_short_is_done_once_and_told_each_time(weights: Path, tmp_pat
     assert "in part" not in errors
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_stopped_leaves_nothing_under_the_name(
     weights: Path, tmp_path: Path, stopped_by: signal.Signals
@@ -143,6 +146,7 @@ Restorer.restore_batch = swallowing
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_a_run_in_which_a_library_catches_it(weights: Path, tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mp4", 9)
     target = tmp_path / "out" / "b.mp4"
@@ -152,6 +156,7 @@ def test_ctrl_c_stops_a_run_in_which_a_library_catches_it(weights: Path, tmp_pat
     assert list(target.parent.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_missing_extra_is_named(weights: Path, tmp_path: Path) -> None:
     source = write_clip(tmp_path / "a.mp4", 2)
     process = start(source, "--model", weights, before="import sys; sys.modules['av'] = None; ")

@@ -15,6 +15,7 @@ from ccnet.evaluation.speed import Speed, combinations
 from ccnet.evaluation.speed_report import NAMES, speed_table, write_speed
 
 
+@pytest.mark.slow
 def test_a_measurement_as_a_person_runs_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed, "combinations", lambda _: [("openvino", "float32")])
     arguments = ["benchmark", "speed", "deblur", "--side", "128", "--rounds", "1", "-o", "report"]

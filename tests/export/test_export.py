@@ -75,6 +75,7 @@ def runs(network: CCNet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
     return {format: exported(network, folder, format) for format in FORMATS}  # noqa: A001
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(
     samples=st.integers(1, 3),
@@ -99,6 +100,7 @@ def test_files_restore_as_the_network_does(
         np.testing.assert_allclose(restored, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize(
     ("block", "strips"),
@@ -118,6 +120,7 @@ def test_every_kind_of_network_can_be_exported(
     np.testing.assert_allclose(restored, expected, rtol=0, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_averages_come_out_of_a_picture_and_go_into_its_tiles(
     network: CCNet,
@@ -144,6 +147,7 @@ def test_averages_come_out_of_a_picture_and_go_into_its_tiles(
     assert np.abs(its_own - measured).max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_averages_are_those_of_the_core_of_all_pictures(
     network: CCNet,
@@ -180,6 +184,7 @@ def test_an_onnx_file_takes_any_number_and_size(tiny: CCNet, tmp_path: Path) -> 
     assert (pictures.name, restored.name) == ("pictures", "restored")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_half_the_bytes_restore_nearly_the_same(
     network: CCNet,
@@ -240,6 +245,7 @@ def serialised(network: CCNet) -> bytes:
     return written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [False, True])
 def test_weights_may_stay_in_the_file_beside_it(tiny: CCNet, tmp_path: Path, half: bool) -> None:
     path = tmp_path / "a.onnx"

@@ -25,6 +25,7 @@ def relative_error(given: Tensor, expected: Tensor) -> float:
     return float((given.detach().double() - expected.detach()).norm() / expected.detach().norm())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("samples", "channels", "height", "width"),
     [
@@ -67,6 +68,7 @@ def test_bfloat16_is_added_up_in_float32() -> None:
     assert sums[0, 0, 4, 4].item() == 81
 
 
+@pytest.mark.slow
 def test_the_compiler_is_told_what_comes_out() -> None:
     features = torch.randn(1, 8, 5, 6, device=DEVICE, requires_grad=True)
     kernel = torch.randn(8, 1, 9, 9, device=DEVICE, requires_grad=True)

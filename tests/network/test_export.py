@@ -35,6 +35,7 @@ def test_exports_for_any_batch_and_fitting_size(small_network: CCNet) -> None:
             torch.testing.assert_close(exported(batch), small_network(batch))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("training", [False, True], ids=["evaluating", "training"])
 def test_compiles_without_a_graph_break(training: bool) -> None:
     torch.manual_seed(0)

@@ -31,6 +31,7 @@ def pictures(samples: int, height: int, width: int) -> Tensor:
     return torch.rand(samples, 3, height, width) * brightness
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     width=st.sampled_from([2, 4, 6]),

@@ -66,6 +66,7 @@ class Bounded:
         return measure_averages(picture, side, shallow, measure, progress)
 
 
+@pytest.mark.slow
 def test_tiles_are_halved_where_memory_runs_out(engine: TorchEngine) -> None:
     picture = np.random.default_rng(0).random((1300, 560, 3), dtype=np.float32)
     bounded = Bounded(engine, holds=512 * 512)

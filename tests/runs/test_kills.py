@@ -91,6 +91,7 @@ def wait_for_lines(process: subprocess.Popen[bytes], output: Path, count: int) -
         time.sleep(0.002)
 
 
+@pytest.mark.slow
 def test_a_folder_is_finished_in_spite_of_five_kills(weights: Path, tmp_path: Path) -> None:
     seed = random.randrange(1 << 30)
     moments = random.Random(seed)
@@ -136,6 +137,7 @@ def test_a_folder_is_finished_in_spite_of_five_kills(weights: Path, tmp_path: Pa
     assert max(Counter(lines_of(reference)).values()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [(), ("--workers", "2")])
 def test_ctrl_c_stops_and_says_what_is_done(
     weights: Path, tmp_path: Path, options: tuple[str, ...]
@@ -158,6 +160,7 @@ def test_ctrl_c_stops_and_says_what_is_done(
     assert 5 <= done < 300
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_the_file_that_kills_it(weights: Path, tmp_path: Path) -> None:
     inputs = tmp_path / "in"
     inputs.mkdir()

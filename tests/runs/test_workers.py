@@ -22,6 +22,7 @@ from ccnet.weights.files import save_model
 from ..video.clips import photographs, write_clip
 
 
+@pytest.mark.slow
 def test_processes_tell_how_far_they_are_and_how_fast(tiny_network: CCNet, tmp_path: Path) -> None:
     weights = tmp_path / "tiny.safetensors"
     save_model(tiny_network, weights, {})
@@ -65,6 +66,7 @@ class BrokenRequest(Request):
         return cast("Restorer", BrokenRestorer())
 
 
+@pytest.mark.slow
 def test_what_nobody_expected_costs_its_file_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,6 +57,7 @@ def good(client: httpx.Client) -> bool:
     return client.post("/v1/restore?task=dehaze", content=photograph()).status_code == 200
 
 
+@pytest.mark.slow
 def test_what_is_too_long_is_refused_before_it_is_sent(server: Server) -> None:
     with connected(server) as connection:
         connection.sendall(head_of(10**12, "Expect: 100-continue"))
@@ -265,6 +266,7 @@ def test_too_many_connections_are_told_so_and_health_is_not_held_up() -> None:
             assert until(lambda: client.get("/v1/models").status_code == 200)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_sizes_of_pictures() -> None:
     with (
         serving(environment=BOUNDS) as server,
@@ -282,6 +284,7 @@ def test_memory_does_not_grow_with_the_sizes_of_pictures() -> None:
         assert ask(range(78, 118)) < before + 80  # kernels kept for each size took 5 MB of it
 
 
+@pytest.mark.slow
 def test_two_hundred_clients_at_once(server: Server, client: httpx.Client) -> None:
     picture = photograph()
 
@@ -329,6 +332,7 @@ def test_two_hundred_clients_at_once(server: Server, client: httpx.Client) -> No
     assert until(lambda: figure(client, "ccnet_held_bytes") == 0)
 
 
+@pytest.mark.slow
 def test_stopping_finishes_what_runs() -> None:
     before = folders_in(Path(tempfile.gettempdir()))
     server = start()
@@ -349,6 +353,7 @@ def test_stopping_finishes_what_runs() -> None:
     assert not [line for line in server.log if "Traceback" in line]
 
 
+@pytest.mark.slow
 def test_a_killed_server_leaves_nothing_that_the_next_does_not_clear() -> None:
     parent = Path(tempfile.gettempdir())
     before = folders_in(parent)

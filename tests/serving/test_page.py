@@ -111,6 +111,7 @@ def screenshot(page: Page, name: str) -> None:
         page.screenshot(path=ROOT / ".ci" / f"page-{name}.png", full_page=True)
 
 
+@pytest.mark.slow
 def test_drop_restore_compare_download(browser: Browser, server: Server, tmp_path: Path) -> None:
     page, wrong = opened(browser, server, DESK)
     source = tmp_path / "bay.jpg"
@@ -180,6 +181,7 @@ def test_an_error_takes_away_the_result_before_it(browser: Browser, server: Serv
     page.close()
 
 
+@pytest.mark.slow
 def test_a_page_goes_on_after_the_server_was_killed(browser: Browser) -> None:
     with serving(environment=BOUNDS) as server:
         page, _ = opened(browser, server, DESK)
@@ -196,6 +198,7 @@ def test_a_page_goes_on_after_the_server_was_killed(browser: Browser) -> None:
         page.close()
 
 
+@pytest.mark.slow
 def test_an_example_is_one_click_away_on_a_phone(browser: Browser, server: Server) -> None:
     page, wrong = opened(browser, server, PHONE)
     screenshot(page, "phone-empty")
@@ -268,6 +271,7 @@ def megapixels(client: httpx.Client) -> list[str]:
     return [line for line in lines if line.startswith("ccnet_megapixels_total{")]
 
 
+@pytest.mark.slow
 def test_closing_the_page_stops_its_work(browser: Browser, server: Server) -> None:
     page, _ = opened(browser, server, DESK)
     drop(page, LARGE, "noise.jpg", "image/jpeg")

@@ -143,6 +143,7 @@ def test_calibration_takes_off_what_a_network_leans_to() -> None:
     assert torch.stack(likely).mean(0).tolist() == pytest.approx([0.25] * 4, abs=0.01)
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_recogniser(tmp_path: Path) -> None:
     for name in ("cove.jpg", "street.jpg", "garden.jpg"):
         shutil.copy(QUICKSTART / name, tmp_path)

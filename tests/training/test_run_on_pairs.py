@@ -45,6 +45,7 @@ def metadata_of(weights: Path) -> dict[str, str]:
     return metadata
 
 
+@pytest.mark.slow
 def test_learns_from_pairs(on_pairs: OnPairs, tmp_path: Path) -> None:
     recipe = on_pairs(tmp_path, "steps=60", "validate_every=60", "rate=1e-2", "clip=10")
     scores = metadata_of(train_recipe(recipe))

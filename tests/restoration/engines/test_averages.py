@@ -45,6 +45,7 @@ def mean_of(tile: Floats, given: Averages, core: Core) -> Averages:
     return mean
 
 
+@pytest.mark.slow
 @given(height=st.integers(600, 9000), width=st.integers(600, 9000))
 def test_a_large_picture_is_measured_evenly_in_part(height: int, width: int) -> None:
     picture = Ramp(height, width)

@@ -73,6 +73,7 @@ def by_network(network: CCNet, batch: Floats) -> Floats:
     return pictures
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(
     samples=st.integers(1, 3),
@@ -119,6 +120,7 @@ def test_averages_are_corrected_over_all_tiles(
     assert np.abs(measured - wanted).mean() < 0.3 * np.abs(sampled - wanted).mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 def test_averages_over_tiles_agree_with_torch(engines: dict[str, Engine], name: str) -> None:
     picture = noise(530, 610) * np.linspace(0.2, 1, 610, dtype=np.float32)[:, None]
@@ -131,6 +133,7 @@ def test_averages_over_tiles_agree_with_torch(engines: dict[str, Engine], name: 
     assert np.abs(engines[name].restore(tile) - expected).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("onnx", sorted(MODELS.glob("*.onnx")), ids=lambda path: path.stem)
 def test_what_ships_gives_the_same_from_both_its_files(onnx: Path) -> None:
     picture = noise(1, 70, 150)
@@ -161,6 +164,7 @@ def test_threads_share_an_engine(engines: dict[str, Engine]) -> None:
         assert all(map(np.array_equal, alone, together))
 
 
+@pytest.mark.slow
 def test_pictures_of_any_and_of_fixed_shape_come_out_as_with_torch(
     network: CCNet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,6 +178,7 @@ def test_pictures_of_any_and_of_fixed_shape_come_out_as_with_torch(
         assert np.array_equal(restored, again)
 
 
+@pytest.mark.slow
 def test_threads_share_shapes_while_others_come_and_go(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ccnet.restoration.engines.openvino_engine._FIXED_FROM", 700)
     engine = OpenVinoEngine(ONNX, precision="float32")
@@ -188,6 +193,7 @@ def test_threads_share_shapes_while_others_come_and_go(monkeypatch: pytest.Monke
         assert all(pool.map(restore_often, range(9)))
 
 
+@pytest.mark.slow
 def test_threads_measure_at_once(engines: dict[str, Engine]) -> None:
     pictures = [noise(130, 130 + 4 * index, seed=index) for index in range(3)]
     for engine in engines.values():

@@ -35,6 +35,7 @@ def test_a_mirrored_picture_gives_the_mirrored_result(
     )
 
 
+@pytest.mark.slow
 def test_tiles_agree_with_the_whole_and_tell_how_far_they_are(engine: TorchEngine) -> None:
     left = np.float32(data.astronaut()[:, :350] / 255)
     picture = np.concatenate((left, left * np.float32(0.3), left), 1)  # unlike its mirror image
