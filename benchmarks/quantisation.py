@@ -27,7 +27,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 from ccnet.datasets.photographs import read_photograph
 from ccnet.degradation import DEGRADATIONS
-from ccnet.openvino_core import openvino_core
+from ccnet.openvino_core import make_core
 from ccnet.restoration.engines.openvino_engine import OpenVinoEngine
 from ccnet.weights.registry import find_onnx
 
@@ -65,7 +65,7 @@ class QuantisedEngine(OpenVinoEngine):
             advanced_parameters=nncf.AdvancedQuantizationParameters(disable_bias_correction=True),
         )
         hints = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": 1}
-        compiled = openvino_core().compile_model(quantised, "CPU", hints)
+        compiled = make_core().compile_model(quantised, "CPU", hints)
         self._compiled["own", "float32", None] = compiled
 
 

@@ -93,9 +93,9 @@ def has_bfloat16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
-    from ccnet.openvino_core import openvino_core
+    from ccnet.openvino_core import make_core
 
-    able: list[str] = openvino_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    able: list[str] = make_core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "BF16" in able
 
 

@@ -1,32 +1,41 @@
-"""OpenVINO's core, which all of a process share and which is never let go.
+"""Cores of OpenVINO that leave the process able to take signals.
 
-A core gives the thread that makes it another stack for its signal handlers and takes that away when
-it goes (`SigAltStackSetup` of OpenVINO's CPU plugin, pull request 11894). Where cores come and go
-out of turn, a thread is left with a stack that is gone, and its next signal, as from Ctrl-C, ends
-the process by a fault.
+A core's CPU plugin gives the thread that loads it another stack for signal handlers, and as it goes
+puts back the one that it found (`SigAltStackSetup`, OpenVINO's pull request 11894). Where two come
+and go, what the second one puts back can be what the first one took along, and the next signal,
+Ctrl-C for one, ends the process by a fault. So each thread gets its own stack back at once.
 """
 
 from __future__ import annotations
 
-from threading import Lock
+import ctypes
+import sys
 
 import openvino
 
-_cores: list[openvino.Core] = []
-_making = Lock()
+
+class _SignalStack(ctypes.Structure):
+    """`stack_t` of Linux."""
+
+    _fields_ = (
+        ("start", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("size", ctypes.c_size_t),
+    )
 
 
-def openvino_core() -> openvino.Core:
-    """Give the process's core, which is made when it is first asked for."""
-    with _making:
-        if not _cores:
-            _cores.append(openvino.Core())
-        return _cores[-1]
+_kept: list[openvino.Core] = []
 
 
-def renew_core(spent: openvino.Core) -> openvino.Core:
-    """Give the core to use in place of one that ran out of memory, from now on by all."""
-    with _making:
-        if _cores[-1] is spent:
-            _cores.append(openvino.Core())
-        return _cores[-1]
+def make_core() -> openvino.Core:
+    """Make a core with its CPU plugin loaded."""
+    if sys.platform != "linux":
+        return openvino.Core()
+    before = _SignalStack()
+    system = ctypes.CDLL(None)
+    system.sigaltstack(None, ctypes.byref(before))
+    core = openvino.Core()
+    core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    if system.sigaltstack(ctypes.byref(before), None):
+        _kept.append(core)  # the old stack is too small for this CPU's registers; the new one stays
+    return core

@@ -128,9 +128,9 @@ def to_openvino(model: bytes, metadata: Mapping[str, str]) -> tuple[bytes, bytes
     """Turn an ONNX model into OpenVINO's .xml and .bin, in float32."""
     import openvino
 
-    from ccnet.openvino_core import openvino_core
+    from ccnet.openvino_core import make_core
 
-    converted = openvino_core().read_model(model=model)
+    converted = make_core().read_model(model=model)
     for key, value in metadata.items():
         converted.set_rt_info(value, ["ccnet", key])
     with tempfile.TemporaryDirectory() as folder:
@@ -141,9 +141,9 @@ def to_openvino(model: bytes, metadata: Mapping[str, str]) -> tuple[bytes, bytes
 
 def run_openvino(xml: bytes, constants: bytes) -> Run:
     """Run an OpenVINO model on the CPU in float32, which is not what OpenVINO takes by itself."""
-    from ccnet.openvino_core import openvino_core
+    from ccnet.openvino_core import make_core
 
-    core = openvino_core()
+    core = make_core()
     network = core.read_model(model=xml, weights=constants)
     hints = {"INFERENCE_PRECISION_HINT": "f32"}
     request = core.compile_model(network, "CPU", hints).create_infer_request()

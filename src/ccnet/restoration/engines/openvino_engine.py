@@ -20,7 +20,7 @@ from openvino import opset13 as operators
 
 from ccnet.errors import WeightsError
 from ccnet.machine import has_bfloat16
-from ccnet.openvino_core import openvino_core, renew_core
+from ccnet.openvino_core import make_core
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
 from ccnet.restoration.engines.engine import Averages, Floats, Pixels
 from ccnet.restoration.engines.shared import (
@@ -73,7 +73,7 @@ class OpenVinoEngine:
     together = 1
 
     def __init__(self, path: str | os.PathLike[str], *, precision: str = "auto") -> None:
-        self._core = openvino_core()
+        self._core = make_core()
         if precision == "auto":
             precision = "bfloat16" if has_bfloat16("cpu") else "float32"
         self._precision = precision
@@ -150,7 +150,7 @@ class OpenVinoEngine:
         It, or what is compiled by the core of what did, can end the process when it is run again.
         """
         with self._compiling:
-            self._core = renew_core(self._core)
+            self._core = make_core()
             self._compiled.clear()
 
     def _fixed_shape(self, part: str, batch: Floats) -> Shape | None:
@@ -170,9 +170,6 @@ class OpenVinoEngine:
         """Compile a part of the network when it is first needed, for any shape or for one."""
         key = (part, precision, shape)
         with self._compiling:
-            if self._core is not openvino_core():  # it ran out of memory for another engine
-                self._core = openvino_core()
-                self._compiled.clear()
             if shape is not None and self._fixed_keys()[-1:] != [key]:
                 self.release_memory()
             compiled = self._compiled.pop(key, None)
