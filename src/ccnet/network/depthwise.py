@@ -262,7 +262,7 @@ def _(features: Tensor, gradient: Tensor) -> Tensor:  # noqa: ARG001
 
 @torch.compiler.assume_constant_result
 def works(device: torch.device) -> bool:
-    """Tell whether these kernels run on a GPU: tried once, and warned of with the reason if not.
+    """Tell whether Triton's kernels run on a GPU: tried once, and warned of with the reason if not.
 
     Triton needs a C compiler, a folder to write to and a card that is not too old.
     """
@@ -275,8 +275,8 @@ def _tried(device: torch.device) -> bool:
         depthwise(torch.zeros(1, 1, 1, 1, device=device), torch.zeros(1, 1, 9, 9, device=device))
     except Exception as error:  # noqa: BLE001  # of Triton's own kinds, and of the driver's
         warnings.warn(
-            f"Triton does not run on {device}, so depthwise convolutions take PyTorch's slower "
-            f"form: {error}",
+            f"Triton does not run on {device}, so depthwise convolutions and layer norms take "
+            f"PyTorch's slower forms: {error}",
             RuntimeWarning,
             stacklevel=3,
         )

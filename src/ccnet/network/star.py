@@ -6,6 +6,7 @@ arXiv 2412.11008.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -13,15 +14,26 @@ from ccnet.network.averages import Average, picture_average
 from ccnet.network.integration import LargeDynamicIntegrationModule, Strips
 
 try:
-    from ccnet.network import depthwise
+    from ccnet.network import channel_norm, depthwise
 except ImportError:  # PyTorch for CPUs comes without Triton
-    depthwise = None  # type: ignore[assignment]
+    channel_norm = depthwise = None  # type: ignore[assignment]
 
 
 class ChannelNorm(nn.LayerNorm):
-    """Layer norm over the channels at each pixel, (N, C, H, W) to the same shape, eps 1e-5."""
+    """Layer norm over the channels at each pixel, (N, C, H, W) to the same shape, eps 1e-5.
+
+    On a GPU where Triton runs it has a form of its own while no gradients are asked for.
+    """
 
     def forward(self, features: Tensor) -> Tensor:
+        if (
+            channel_norm is not None
+            and features.is_cuda
+            and not torch.is_grad_enabled()
+            and depthwise.works(features.device)
+        ):
+            normed: Tensor = channel_norm.channel_norm(features, self.weight, self.bias, self.eps)
+            return normed
         return super().forward(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
