@@ -1,4 +1,7 @@
-"""Cores of OpenVINO that leave the process able to take signals.
+"""OpenVINO, kept from reporting to others and from taking away the process's signals.
+
+Imported as it is, it tells Google Analytics so, by a process that is forked from ours with all that
+it holds, and leaves a folder in the user's home. It can do without what sends that.
 
 A core's CPU plugin gives the thread that loads it another stack for signal handlers, and as it goes
 puts back the one that it found (`SigAltStackSetup`, OpenVINO's pull request 11894). Where two come
@@ -11,7 +14,19 @@ from __future__ import annotations
 import ctypes
 import sys
 
-import openvino
+_TELEMETRY = "openvino_telemetry"
+
+_blocks = _TELEMETRY not in sys.modules
+if _blocks:
+    sys.modules[_TELEMETRY] = None  # type: ignore[assignment]  # so that it cannot be imported
+try:
+    import openvino
+    from openvino import opset13 as operators
+finally:
+    if _blocks:
+        del sys.modules[_TELEMETRY]
+
+__all__ = ["make_core", "openvino", "operators"]
 
 
 class _SignalStack(ctypes.Structure):

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
-import openvino
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -22,6 +21,7 @@ from ccnet.export.network import build_model
 from ccnet.network import CCNet, PinnedAverages, SharedAverages
 from ccnet.network.ccnet import Block
 from ccnet.network.integration import Strips
+from ccnet.openvino_core import openvino
 from ccnet.restoration.engines.onnxruntime_engine import OnnxRuntimeEngine
 from ccnet.weights.files import read_network, save_model
 

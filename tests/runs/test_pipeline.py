@@ -84,3 +84,30 @@ def test_a_source_that_cannot_be_looked_at_is_a_fault(tmp_path: Path) -> None:
     pipeline = Pipeline(Request(model="none"), Restorer(), results.append)  # type: ignore[arg-type]
     pipeline.run(iter([Task(0, Job(source, tmp_path / "out.png", folder=tmp_path))]))
     assert results[0].fault == f"{source} cannot be read: file name too long."
+
+
+def test_what_its_format_cannot_hold_is_told_before_it_is_restored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    for index, width in enumerate((40, 16_384, 42)):
+        pixels = np.zeros((1, width, 3), np.uint8)
+        write_picture(Picture(pixels), tmp_path / "in" / f"{index}.png")
+    restored: list[int] = []
+
+    def restore_picture(_: Restorer, picture: Picture, **__: object) -> Picture:
+        restored.append(picture.pixels.shape[1])
+        return picture
+
+    monkeypatch.setattr(Restorer, "restore_picture", restore_picture)
+    jobs = plan([str(tmp_path / "in")], tmp_path / "out", "webp")
+    results: list[Result] = []
+    request = Request(model="none", format="webp")
+    Pipeline(request, Restorer(), results.append).run(  # type: ignore[arg-type]
+        iter([Task(number, job) for number, job in enumerate(jobs)])
+    )
+    assert restored == [40, 42]
+    assert [result.written is not None for result in results] == [True, False, True]
+    fault = str(results[1].fault)
+    assert fault.startswith(f"{tmp_path}/out/1.webp ")
+    assert "holds at most 16383 pixels" in fault

@@ -126,9 +126,7 @@ def run_onnx(model: bytes) -> Run:
 
 def to_openvino(model: bytes, metadata: Mapping[str, str]) -> tuple[bytes, bytes]:
     """Turn an ONNX model into OpenVINO's .xml and .bin, in float32."""
-    import openvino
-
-    from ccnet.openvino_core import make_core
+    from ccnet.openvino_core import make_core, openvino
 
     converted = make_core().read_model(model=model)
     for key, value in metadata.items():

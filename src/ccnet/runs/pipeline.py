@@ -162,10 +162,22 @@ class Pipeline:
             if is_video(path):
                 return _Read(task, result, started)
             picture = read_picture(path)
+            self._check_target(task.job, picture)
         except Exception as error:  # noqa: BLE001 - the other files must be done
             return _Read(task, _failed(result, error), started)
         height, width, _ = picture.pixels.shape
         return _Read(task, replace(result, megapixels=height * width / 1e6), started, picture)
+
+    def _check_target(self, job: Job, picture: Picture) -> None:
+        """Raise PictureError for what cannot be written, before anything is restored."""
+        from ccnet.images.writing import check_target
+
+        request = self._request
+        format = result_format(picture, job.source, job.target, request.format)  # noqa: A001
+        automatic = isinstance(self._restorer, AutoRestorer)
+        if not (automatic and stays(picture, format, request.quality)):
+            named = format or picture.format
+            check_target(picture, job.target, format=named, quality=request.quality)
 
     def _restore(self, read: _Read) -> _Restored:
         task, result = read.task, read.result

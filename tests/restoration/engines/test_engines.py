@@ -13,7 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import openvino
 import pytest
 import torch
 from hypothesis import example, given, settings
@@ -24,6 +23,7 @@ from ccnet.errors import WeightsError
 from ccnet.export.network import build_model
 from ccnet.machine import has_bfloat16
 from ccnet.network import CCNet, SharedAverages
+from ccnet.openvino_core import openvino
 from ccnet.restoration.engines import Engine, MemoryRanOut
 from ccnet.restoration.engines.averages import sampled_averages
 from ccnet.restoration.engines.onnxruntime_engine import OnnxRuntimeEngine

@@ -15,12 +15,10 @@ from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
-import openvino
-from openvino import opset13 as operators
 
 from ccnet.errors import WeightsError
 from ccnet.machine import has_bfloat16
-from ccnet.openvino_core import make_core
+from ccnet.openvino_core import make_core, openvino, operators
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
 from ccnet.restoration.engines.engine import Averages, Floats, Pixels
 from ccnet.restoration.engines.shared import (
