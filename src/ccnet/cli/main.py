@@ -84,7 +84,8 @@ def run() -> None:
     except OSError as error:
         if debug or error.errno != errno.ENOSPC:
             raise
-        typer.echo("ccnet: standard output cannot be written: no space left on device.", err=True)
+        where = one_line(str(error.filename or "standard output"))
+        typer.echo(f"ccnet: {where} cannot be written: no space left on device.", err=True)
         sys.exit(1)
     except SystemExit as ended:
         if ended.code == _STOPPED:
