@@ -50,6 +50,7 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_a_model_beside_others_on_good_and_bad_pairs(folders: Path) -> None:
     (folders / "hazy" / "3.png").write_text("no picture")
     compared = ("--model", "identity", "--model", "dark-channel", "--protocol", "rgb")

@@ -63,6 +63,7 @@ def test_a_name_that_is_no_text_can_be_degraded() -> None:
     assert degraded(framed(), "\udcff.jpg", "haze", 0.5).isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_strength_is_farther_from_the_clean_picture(kind: str) -> None:
     errors = [

@@ -32,6 +32,7 @@ def test_the_table_has_a_row_for_each_condition_and_a_column_for_each_kind() -> 
     assert lines[2:] == ["|clear|2|0|0|0|", "|snow0.3|1|0|0|3|"]
 
 
+@pytest.mark.slow
 def test_each_photograph_to_validate_on_is_degraded_in_every_way_and_always_the_same(
     folder: Path,
 ) -> None:

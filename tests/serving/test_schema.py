@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 import httpx
+import pytest
 
 from .servers import Server
 
 
+@pytest.mark.slow
 def test_schemathesis_finds_nothing(server: Server, client: httpx.Client, tmp_path: Path) -> None:
     command = [
         str(Path(sys.executable).with_name("schemathesis")),

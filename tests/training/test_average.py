@@ -26,7 +26,6 @@ def test_is_the_recursion_of_an_exponential_average() -> None:
         torch.testing.assert_close(ours.double(), mean, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.slow
 def test_decay_rises_to_its_value() -> None:
     assert decay_at(0, 0.999) == pytest.approx(0.1)
     assert decay_at(90, 0.999) == pytest.approx(0.91)

@@ -84,6 +84,7 @@ def nothing_measured(generator: torch.Generator) -> tuple[torch.Tensor, ...]:
     return tuple(torch.randn(shape, generator=generator).half() for shape in shapes)
 
 
+@pytest.mark.slow
 def test_what_can_be_told_apart_is_learned() -> None:
     generator = torch.Generator().manual_seed(0)
     samples = []

@@ -71,6 +71,7 @@ def test_shows_pictures_before_and_after(whole_run: Path, pairs: Path) -> None:
     assert (curves.Images("validation")[0].height, curves.Images("validation")[0].width) == (32, 96)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passes", [2, 4])
 def test_passes_that_share_a_step_give_what_one_pass_gives(
     on_pairs: OnPairs, tmp_path: Path, passes: int
@@ -127,6 +128,7 @@ def test_two_processes_give_what_one_gives(
     assert_same_state(tmp_path / "two", tmp_path / "one", tolerance=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [1, 3, 4])
 def test_stopped_between_passes_and_resumed_is_bit_for_bit_the_whole_run(
     on_pairs: OnPairs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int

@@ -99,6 +99,7 @@ def test_all_restore_as_the_network_does(
         assert np.array_equal(batch, before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["torch", "openvino", "onnxruntime"])
 def test_averages_are_corrected_over_all_tiles(
     engines: dict[str, Engine], network: CCNet, name: str
@@ -317,6 +318,7 @@ def test_no_thread_is_bound_to_a_core(engines: dict[str, Engine], name: str) -> 
                     assert os.sched_getaffinity(int(thread.name)) == everywhere
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="limits memory as Linux does")
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
 def test_an_engine_survives_that_memory_runs_out(name: str) -> None:
@@ -351,6 +353,7 @@ print(np.array_equal(engine.restore(small), before))
     assert done.stdout.endswith("True\n")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads memory as Linux tells it")
 @pytest.mark.parametrize(("name", "kept"), [("openvino", 200), ("onnxruntime", -10)])
 def test_what_a_large_picture_took_is_given_back(name: str, kept: int) -> None:
