@@ -12,6 +12,7 @@ from skimage import data
 
 import ccnet.images
 from ccnet.images import Picture, write_picture
+from ccnet.restoration.automatic import AutoRestorer, Outcome
 from ccnet.runs.folders import Job, plan
 from ccnet.runs.pipeline import Pipeline, Result, Task
 from ccnet.runs.request import Request
@@ -111,3 +112,20 @@ def test_what_its_format_cannot_hold_is_told_before_it_is_restored(
     fault = str(results[1].fault)
     assert fault.startswith(f"{tmp_path}/out/1.webp ")
     assert "holds at most 16383 pixels" in fault
+
+
+def test_a_clear_picture_that_is_left_alone_need_not_fit_the_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in").mkdir()
+    write_picture(Picture(np.zeros((1, 16_384, 3), np.uint8)), tmp_path / "in" / "0.png")
+
+    def find_clear(_: AutoRestorer, picture: Picture, **__: object) -> tuple[Picture, Outcome]:
+        return picture, Outcome("clear", None)
+
+    monkeypatch.setattr(AutoRestorer, "restore_picture", find_clear)
+    jobs = plan([str(tmp_path / "in")], tmp_path / "out", "webp")
+    results: list[Result] = []
+    request = Request(model=None, format="webp", leave_clear=True)
+    Pipeline(request, AutoRestorer(device="cpu"), results.append).run(iter([Task(0, jobs[0])]))
+    assert [(result.fault, result.written) for result in results] == [(None, None)]

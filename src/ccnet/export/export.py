@@ -126,9 +126,9 @@ def run_onnx(model: bytes) -> Run:
 
 def to_openvino(model: bytes, metadata: Mapping[str, str]) -> tuple[bytes, bytes]:
     """Turn an ONNX model into OpenVINO's .xml and .bin, in float32."""
-    from ccnet.openvino_core import make_core, openvino
+    from ccnet.openvino_core import openvino
 
-    converted = make_core().read_model(model=model)
+    converted = openvino.Core().read_model(model=model)
     for key, value in metadata.items():
         converted.set_rt_info(value, ["ccnet", key])
     with tempfile.TemporaryDirectory() as folder:

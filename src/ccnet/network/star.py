@@ -19,6 +19,10 @@ except ImportError:  # PyTorch for CPUs comes without Triton
     channel_norm = depthwise = None  # type: ignore[assignment]
 
 
+def _triton_runs(features: Tensor) -> bool:
+    return depthwise is not None and features.is_cuda and depthwise.works(features.device)
+
+
 class ChannelNorm(nn.LayerNorm):
     """Layer norm over the channels at each pixel, (N, C, H, W) to the same shape, eps 1e-5.
 
@@ -26,12 +30,7 @@ class ChannelNorm(nn.LayerNorm):
     """
 
     def forward(self, features: Tensor) -> Tensor:
-        if (
-            channel_norm is not None
-            and features.is_cuda
-            and not torch.is_grad_enabled()
-            and depthwise.works(features.device)
-        ):
+        if not torch.is_grad_enabled() and _triton_runs(features):
             normed: Tensor = channel_norm.channel_norm(features, self.weight, self.bias, self.eps)
             return normed
         return super().forward(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -48,11 +47,9 @@ class Surroundings(nn.Conv2d):
 
     def forward(self, features: Tensor) -> Tensor:
         if (
-            depthwise is None
-            or not features.is_cuda
+            not _triton_runs(features)
             or self.kernel_size[0] != depthwise.WINDOW
             or features[0].numel() > depthwise.LARGEST
-            or not depthwise.works(features.device)
         ):
             return super().forward(features)
         assert self.bias is not None

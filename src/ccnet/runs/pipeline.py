@@ -174,8 +174,9 @@ class Pipeline:
 
         request = self._request
         format = result_format(picture, job.source, job.target, request.format)  # noqa: A001
-        automatic = isinstance(self._restorer, AutoRestorer)
-        if not (automatic and stays(picture, format, request.quality)):
+        # A clear picture may need no writing, which is seen only when it has been recognised.
+        kept = request.leave_clear or stays(picture, format, request.quality)
+        if not (isinstance(self._restorer, AutoRestorer) and kept):
             named = format or picture.format
             check_target(picture, job.target, format=named, quality=request.quality)
 
