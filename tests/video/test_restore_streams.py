@@ -60,6 +60,16 @@ def test_frames_keep_their_own_times(restorer: Restorer, tmp_path: Path, suffix:
     assert times(tmp_path / f"b{suffix}") == times(source)
 
 
+def test_frames_that_wait_for_each_other_are_evenly_spaced_in_avi(
+    unchanging: Restorer, tmp_path: Path
+) -> None:
+    """H.264 has B-frames there, whose times AVI does not hold."""
+    source = write_clip(tmp_path / "a.avi", photographs(30), sound=None)
+    assert restore_clip(unchanging, source, tmp_path / "b.mkv").frames == 30
+    gaps = np.diff([float(time) for time in times(tmp_path / "b.mkv")])
+    assert gaps == pytest.approx(1 / 25)
+
+
 @pytest.mark.parametrize(
     ("name", "codec", "pixels"),
     [("a.mkv", "libx264", "yuv420p10le"), ("a.mp4", "libx265", "yuv422p10le")],

@@ -53,6 +53,7 @@ class Clip:
         self._ends: dict[int, Fraction] = {}
         self._damaged = 0
         self._broke = False
+        self._frames = -1
 
     @property
     def seconds(self) -> float | None:
@@ -124,10 +125,23 @@ class Clip:
 
     def _decode(self, packet: Packet[Any] | None) -> list[VideoFrame]:
         try:
-            return self.video.decode(packet)
+            frames = self.video.decode(packet)
         except av.FFmpegError:
             self._damaged += 1
             return []
+        if self.container.format.name == "avi":
+            for frame in frames:
+                self._set_time(frame)
+        return frames
+
+    def _set_time(self, frame: VideoFrame) -> None:
+        """Give a frame the time at which it was decoded, in frames.
+
+        AVI keeps the order of packets and no times of frames, and what FFmpeg makes up for those
+        that wait for each other (B-frames of H.264) goes to and fro.
+        """
+        self._frames = self._frames + 1 if frame.dts is None else frame.dts
+        frame.pts = self._frames
 
     def _note(self, packet: Packet[Stream]) -> None:
         self._damaged += packet.is_corrupt
