@@ -59,6 +59,14 @@ def test_output_is_a_file_for_one_file_and_a_folder_otherwise(tmp_path: Path) ->
         planned(source, other, output=tmp_path / "c.png")
 
 
+def test_a_picture_becomes_no_video(tmp_path: Path) -> None:
+    picture, video = tmp_path / "a.jpg", tmp_path / "a.mkv"
+    touch(picture, video)
+    (refused,) = planned(picture, output=tmp_path / "b.mp4")
+    assert refused.fault == f"{picture} is not restored: {tmp_path / 'b.mp4'} is called a video."
+    assert not planned(video, output=tmp_path / "b.mp4")[0].fault
+
+
 def test_folders_keep_their_structure_and_pass_over_other_files(tmp_path: Path) -> None:
     source, out = tmp_path / "in", tmp_path / "out"
     touch(source / "a.jpg", source / "deep" / "er" / "b.TIFF", source / "notes.txt", source / "c")

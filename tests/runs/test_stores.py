@@ -181,6 +181,14 @@ def test_lines_of_a_run_that_was_killed_are_not_written_over(
     assert run(two, out, request_tiny) == {"a.png": "done", "b.png": "done"}
 
 
+def test_a_copy_of_the_manifest_is_no_part_of_it(store: Path, request_tiny: Request) -> None:
+    out = locate("memory://bucket/out")
+    put(out / f"{NAME}.bak", b"kept by somebody")
+    assert run(store, out, request_tiny) == RESTORED | FAILED
+    assert (out / f"{NAME}.bak").read_bytes() == b"kept by somebody"
+    assert run(store, out, request_tiny) == DONE | FAILED
+
+
 def test_what_cannot_be_reached_is_told_in_a_sentence(request_tiny: Request) -> None:
     with pytest.raises(UsageError, match=r"^nowhere://x cannot be opened: .*\.$"):
         locate("nowhere://x")

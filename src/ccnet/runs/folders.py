@@ -6,7 +6,7 @@ import glob
 import itertools
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ccnet.errors import PictureError, UsageError
@@ -97,6 +97,8 @@ def plan(
     if output is not None and into_file:
         if len(found) > 1 or any(_is_folder(locate(text)) for text in inputs):
             raise UsageError(f"{output} is one file, and several results need a folder.")
+        if is_video(output):
+            found = {source: _as_video(file, output) for source, file in found.items()}
         return [
             Job(file.path, output, file.fault, comparison=_comparison(output, compare, {}))
             for file in found.values()
@@ -120,6 +122,12 @@ def plan(
         folder = file.folder if output is None else output if several else None
         jobs.append(Job(file.path, target, fault, folder, comparison))
     return jobs
+
+
+def _as_video(file: _Found, output: Path) -> _Found:
+    if file.fault or is_video(file.path):
+        return file
+    return replace(file, fault=f"{file.path} is not restored: {output} is called a video.")
 
 
 def _comparison(target: Path, compare: bool, results: Mapping[str, Path]) -> Path | None:

@@ -7,6 +7,7 @@ passed on as one.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
@@ -211,7 +212,8 @@ class StoreManifest:
 
     def _parts(self) -> list[PurePosixPath]:
         """Name the files of lines, in order."""
-        names = (name for name in self._sizes if os.fspath(name).startswith(NAME))
+        part = re.compile(re.escape(NAME) + r"(\.[0-9]{9,})?")  # and no copy that somebody made
+        names = (name for name in self._sizes if part.fullmatch(os.fspath(name)))
         return sorted(names, key=os.fspath)
 
     def _read(self, parts: Iterable[PurePosixPath]) -> Iterator[bytes]:
