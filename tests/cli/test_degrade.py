@@ -53,6 +53,14 @@ def test_a_seed_makes_the_same_again(clean: Path, tmp_path: Path, kind: str) -> 
     assert not same
 
 
+def test_a_seed_that_is_too_large_is_refused(clean: Path) -> None:
+    largest = 2**63 - 1
+    degrade(clean, "--kind", "haze", "--seed", largest)
+    wrong = CliRunner().invoke(app, ["degrade", str(clean), "--kind=haze", f"--seed={largest + 1}"])
+    assert wrong.exit_code == 2
+    assert "--seed" in wrong.output
+
+
 @pytest.mark.parametrize("kind", ["haze", "blur", "snow"])
 def test_strength_0_leaves_every_bit(clean: Path, tmp_path: Path, kind: str) -> None:
     degrade(clean, "--kind", kind, "--strength", 0, "-o", tmp_path / "same.png")

@@ -181,6 +181,9 @@ def test_an_ensemble_is_the_mean_of_both_ways(weights: Path, tmp_path: Path) -> 
         (["a.png", "--task", "dehaze", "--tile", "12"], "tile=12"),
         (["a.png", "--task", "dehaze", "--strength", "2"], "strength"),
         (["a.png", "-", "--task", "dehaze"], "one input"),
+        (["-", "--task", "dehaze", "--json"], "--json"),
+        (["a.png", "-o", "-", "--task", "dehaze", "--workers", "2"], "--workers"),
+        (["a.png", "--task", "dehaze", "--device", "cpu", "--devices", "cpu,cpu"], "--devices"),
         ([], "INPUT"),
     ],
 )

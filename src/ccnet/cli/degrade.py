@@ -26,7 +26,8 @@ def degrade(
         typer.Option(min=0, max=1, help="From 0, nothing, to 1, most; random when left out."),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Makes the same again; random when left out.")
+        int | None,
+        typer.Option(min=0, max=2**63 - 1, help="Makes the same again; random when left out."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="INPUT's name with -KIND when left out.")

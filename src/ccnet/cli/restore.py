@@ -200,6 +200,8 @@ def restore(
 
     if cluster is not None:
         _check_cluster(workers=workers, devices=devices, compare=compare, device=device)
+    elif devices is not None and device != _AUTO:
+        raise UsageError(f"--devices says what --device {device} would; leave one of them out.")
 
     request = Request(
         model=model or (None if task == _AUTO else task),
@@ -225,6 +227,11 @@ def restore(
             )
         if len(inputs) > 1:
             raise UsageError("Standard input and output take one picture; name one input.")
+        if workers is not None or devices is not None or compare or as_json:
+            raise UsageError(
+                "--workers, --devices, --compare and --json are for files; leave them out for "
+                "standard input and output."
+            )
         _restore_stream(request, inputs[0], output)
         return
     for text in (*inputs, *([output] if output else [])):
