@@ -193,6 +193,9 @@ def test_what_cannot_be_served_is_told_in_a_sentence(
         ("GET", "/monitoring", 404, "not_found"),
         ("POST", "/gradio_api/call/restore", 404, "not_found"),
         ("GET", "/gradio_api/proxy=https://example.com", 404, "not_found"),
+        ("GET", "/gradio_api/file=https://example.com/a.png", 404, "not_found"),
+        ("GET", "/gradio_api/file=http%3A%2F%2Fexample.com", 404, "not_found"),
+        ("GET", "/gradio_api/%66ile=HTTPS://example.com", 404, "not_found"),
     ],
 )
 def test_other_paths_and_methods(

@@ -33,11 +33,12 @@ METHODS = {
 """The paths of the API, and the method that each takes."""
 
 _UPLOAD = "/gradio_api/upload"
-# What the page needs of Gradio, which offers far more.
+# What the page needs of Gradio, which offers far more: of file=, only paths on this machine, for it
+# would fetch addresses and hand on what any host answers.
 _PAGE = re.compile(
     r"/|/(config|theme\.css|favicon\.ico|manifest\.json)|/(assets|static|static-offline-docs)/.+"
     r"|/gradio_api/(upload|upload_progress|queue/(join|data)|run/predict|cancel|reset|app_id|info"
-    r"|startup-events|heartbeat/\w+|file=.+)"
+    r"|startup-events|heartbeat/\w+|file=/.+)"
 )
 OPEN = ("/healthz", "/readyz")
 """Paths that ask for no token, and are answered when all others are refused."""
