@@ -9,6 +9,7 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ccnet.images.exif import upright_exif
 from ccnet.images.tiff import Field, Tags, append_directory, find_fault, in_order, tags_of
 
 from .made import by_tifffile, scene
@@ -66,6 +67,23 @@ def test_broken_files_are_value_errors_and_loops_end() -> None:
             (tags := tags_of(data)).directory(tags.first)
     ring = b"II*\0\x08\0\0\0" + struct.pack("<HI", 0, 8)
     assert len(list(tags_of(ring).directories())) == 1
+
+
+def test_fields_that_share_their_bytes_do_not_multiply_them() -> None:
+    def table(tags: range, following: int) -> bytes:
+        entries = b"".join(struct.pack("<HHII", tag, 7, 4000, 0) for tag in tags)
+        return struct.pack("<H", len(tags)) + entries + struct.pack("<I", following)
+
+    data = (b"II*\0\x08\0\0\0" + table(range(1000, 1300), 0)).ljust(5000, b"\0")
+    with pytest.raises(ValueError, match="share"):
+        (tags := tags_of(data)).directory(tags.first)
+    assert find_fault(io.BytesIO(data)) is not None
+    assert upright_exif(data, 8, 8) is None
+
+    chain = b"II*\0\x08\0\0\0"  # each of whose pages holds the same bytes
+    for _ in range(100):
+        chain += table(range(1), len(chain) + 18)
+    assert len(list(tags_of(chain.ljust(5000, b"\0")).directories())) == 2
 
 
 @settings(max_examples=200)

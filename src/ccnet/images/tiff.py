@@ -40,11 +40,15 @@ class Field:
 
 @dataclass(frozen=True)
 class Directory:
-    """One directory; `link` is where the offset of the following one is kept."""
+    """One directory; `link` is where the offset of the following one is kept.
+
+    `size` is how many bytes it takes in its file, with the values that it points to.
+    """
 
     fields: dict[int, Field]
     following: int
     link: int
+    size: int
 
 
 class Tags:
@@ -65,30 +69,42 @@ class Tags:
         self.first = self._number(self._take(8, 8) if self.big else head[4:8])
 
     def directory(self, offset: int) -> Directory:
-        """Read the directory at an offset, less fields whose values lie outside the file."""
+        """Read the directory at an offset, less fields whose values lie outside the file.
+
+        One whose fields take more than the file holds, since they share bytes, is a ValueError.
+        """
         count_bytes, entry_bytes, slot_bytes = (8, 20, 8) if self.big else (2, 12, 4)
         count = self._number(self._take(offset, count_bytes))
         if count > _MOST_FIELDS:
             raise ValueError("too many fields")
         start = offset + count_bytes
         table = self._take(start, count * entry_bytes + slot_bytes)
-        fields = {}
+        fields, held = {}, 0
         for at in range(0, count * entry_bytes, entry_bytes):
             tag, kind = self._number(table[at : at + 2]), self._number(table[at + 2 : at + 4])
             values = self._number(table[at + 4 : at + 4 + slot_bytes])
             slot = table[at + entry_bytes - slot_bytes : at + entry_bytes]
             length = values * _VALUE_BYTES.get(kind, 0)
-            try:
-                data = slot if length <= slot_bytes else self._take(self._number(slot), length)
-            except ValueError:
+            if length <= slot_bytes:
+                data = slot[:length]
+            elif (place := self._number(slot)) + length > self.size:
                 continue
+            elif (held := held + length) > self.size:
+                raise ValueError("fields that share their bytes")
+            else:
+                data = self._take(place, length)
             if length:
-                fields[tag] = Field(kind, values, data[:length], start + at)
-        return Directory(fields, self._number(table[-slot_bytes:]), start + count * entry_bytes)
+                fields[tag] = Field(kind, values, data, start + at)
+        following = self._number(table[-slot_bytes:])
+        size = count_bytes + len(table) + held
+        return Directory(fields, following, start + count * entry_bytes, size)
 
     def directories(self) -> Iterator[Directory]:
-        """Walk the chain of directories, one for each page; stops where it loops or is broken."""
-        offset, seen = self.first, set[int]()
+        """Walk the chain of directories, one for each page; stops where it loops or is broken.
+
+        It stops, too, where directories took more than the file holds, since they share bytes.
+        """
+        offset, seen, held = self.first, set[int](), 0
         while offset and offset not in seen and len(seen) < _MOST_DIRECTORIES:
             seen.add(offset)
             try:
@@ -96,6 +112,9 @@ class Tags:
             except ValueError:
                 return
             yield directory
+            held += directory.size
+            if held > self.size:
+                return
             offset = directory.following
 
     def numbers(self, field: Field | None) -> list[int]:
