@@ -33,10 +33,11 @@ METHODS = {
 """The paths of the API, and the method that each takes."""
 
 _UPLOAD = "/gradio_api/upload"
+_DOCS = "/static-offline-docs/"  # what /docs consists of, with a page or without
 # What the page needs of Gradio, which offers far more: of file=, only paths on this machine, for it
 # would fetch addresses and hand on what any host answers.
 _PAGE = re.compile(
-    r"/|/(config|theme\.css|favicon\.ico|manifest\.json)|/(assets|static|static-offline-docs)/.+"
+    r"/|/(config|theme\.css|favicon\.ico|manifest\.json)|/(assets|static)/.+"
     r"|/gradio_api/(upload|upload_progress|queue/(join|data)|run/predict|cancel|reset|app_id|info"
     r"|startup-events|heartbeat/\w+|file=/.+)"
 )
@@ -155,7 +156,7 @@ class Gate:
             if scope["method"] != METHODS[path]:
                 sentence = f"{path} takes {METHODS[path]} only."
                 raise Refusal("method_not_allowed", sentence, {"Allow": METHODS[path]})
-        elif self._folder is None or not _PAGE.fullmatch(path):
+        elif not path.startswith(_DOCS) and (self._folder is None or not _PAGE.fullmatch(path)):
             raise Refusal("not_found", "There is nothing at this path; see /docs.")
         if scope["method"] == "POST" and headers.get("sec-fetch-site") == "cross-site":
             raise Refusal("cross_site", "Pages of other sites may not use this server.")
