@@ -1,13 +1,15 @@
-"""Pictures whose restoring fails, as the API and the page tell of them; no server is started."""
+"""Which models are offered, and pictures whose restoring fails; no server is started."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import gradio
 import pytest
 
+from ccnet.errors import UsageError
 from ccnet.images import Picture
 from ccnet.restoration import Restorer
 from ccnet.restoration.engines import MemoryRanOut
@@ -15,9 +17,10 @@ from ccnet.serving.metrics import Metrics
 from ccnet.serving.options import Options
 from ccnet.serving.page import _restored
 from ccnet.serving.refusals import Refusal
-from ccnet.serving.service import RestorationService
+from ccnet.serving.service import RestorationService, _offered
 from ccnet.serving.settings import Settings
 from ccnet.serving.uploads import Upload
+from ccnet.weights.registry import find_weights
 
 from .servers import photograph
 
@@ -65,3 +68,17 @@ def test_a_page_s_picture_that_fails_is_told_of_alone(
     else:
         assert told.value.message == "Something went wrong in the server, which has noted it."
         assert "RuntimeError: secret" in caplog.text
+
+
+def test_models_of_the_same_name_are_refused(tmp_path: Path) -> None:
+    for folder, name in (("a", "weights"), ("b", "weights"), ("c", "dehaze-small")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(find_weights("dehaze"), tmp_path / folder / f"{name}.safetensors")
+    first, second, shipped = map(str, sorted(tmp_path.glob("*/*.safetensors")))
+    assert _offered("small", (first, first, "dehaze-small"))["weights"].source == first
+    with pytest.raises(UsageError, match=f"^{second}: there is a model weights already; rename"):
+        _offered("small", (first, second))
+    with pytest.raises(UsageError, match=f"^{shipped}: there is a model dehaze-small already"):
+        _offered("small", (shipped,))
+    with pytest.raises(UsageError, match=r"^runs/weights\.onnx: there is a model"):
+        _offered("small", (first, "runs/weights.onnx"))

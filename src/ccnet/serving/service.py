@@ -166,15 +166,19 @@ class RestorationService:
 
 
 def _offered(size: str, sources: tuple[str, ...]) -> dict[str, Offer]:
-    """List the tasks' models of a size, and by the stems of their files those that are named."""
+    """List the tasks' models of a size, and by the stems of their files those that are named.
+
+    Raises `UsageError` where two would have the same name.
+    """
     models = (find_model(model_of(task, size)) for task in DEFAULTS)
     offers = {model.name: Offer(model.name, model) for model in models}
     for source in sources:
-        if source.lower().endswith(ONNX):
-            offers[Path(source).stem] = Offer(source, None)
-        else:
-            path = find_weights(source)
-            offers[path.stem] = Offer(source, read_model(path, path.stem))
+        is_onnx = source.lower().endswith(ONNX)
+        path = Path(source) if is_onnx else find_weights(source)
+        if path.stem in offers and offers[path.stem].source != source:
+            raise UsageError(f"{source}: there is a model {path.stem} already; rename the file.")
+        model = None if is_onnx else read_model(path, path.stem)
+        offers[path.stem] = Offer(source, model)
     return offers
 
 
