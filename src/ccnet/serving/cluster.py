@@ -6,7 +6,14 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ConfigDict, PositiveInt, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    NonNegativeInt,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
 from starlette.types import ASGIApp
 
 from ccnet.errors import UsageError
@@ -17,6 +24,13 @@ from ccnet.serving.settings import Settings
 if TYPE_CHECKING:
     from ray.serve import Application
 
+_SAID_ELSEWHERE = {
+    "host": "Ray Serve listens; say where in its http_options.",
+    "port": "Ray Serve listens; say where in its http_options.",
+    "token": "set CCNET_TOKEN in the environment instead, as arguments can be seen by all.",
+}
+"""Settings that cannot be arguments here."""
+
 
 class Replicas(BaseModel):
     """How many replicas there may be at least and at most, and what each takes of a machine."""
@@ -26,7 +40,7 @@ class Replicas(BaseModel):
     min_replicas: PositiveInt = 1
     max_replicas: PositiveInt = 1
     cpus: PositiveInt = 1
-    gpus: int = 0
+    gpus: NonNegativeInt = 0
 
 
 def application(arguments: dict[str, Any]) -> Application:
@@ -37,13 +51,17 @@ def application(arguments: dict[str, Any]) -> Application:
     too many wait; Serve adds replicas where more than `max_decodes` pictures are at each.
 
     Args:
-        arguments: The attributes of `Replicas` and `Settings`, as values or texts, of which host
-            and port are Serve's to say, and the token is CCNET_TOKEN's in the environment.
+        arguments: The attributes of `Replicas` and `Settings`, as values or texts, but for host
+            and port, which are Serve's to say, and the token, which is CCNET_TOKEN's in the
+            environment.
 
     Raises:
         UsageError: There is no such argument, or it cannot have this value.
     """
     require("cluster", "Serving on a cluster")
+    for name, sentence in _SAID_ELSEWHERE.items():
+        if name in arguments:
+            raise UsageError(f"{name}: {sentence}")
     try:
         own = {name: value for name, value in arguments.items() if name in Replicas.model_fields}
         rest = {name: value for name, value in arguments.items() if name not in own}

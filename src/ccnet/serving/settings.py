@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to serve. `ccnet serve` reads each from an option or the environment.
+
+    The least values are those of its options. They are looked at where pydantic makes settings of
+    arguments, as for Ray Serve, and not in Python.
 
     Attributes:
         host: The address to listen on.
@@ -42,15 +48,15 @@ class Settings:
     tile: str = "auto"
     size: str = "small"
     models: tuple[str, ...] = ()
-    max_megabytes: float = 50
-    max_held_megabytes: float = 500
-    max_megapixels: float = 25
-    max_edge: int = 16_384
-    max_waiting: int = 16
-    max_decodes: int = 2
-    max_connections: int = 256
-    arrival_seconds: float = 30
-    request_seconds: float = 300
+    max_megabytes: Annotated[float, Field(ge=0.001)] = 50
+    max_held_megabytes: Annotated[float, Field(ge=0.001)] = 500
+    max_megapixels: Annotated[float, Field(ge=0.001)] = 25
+    max_edge: Annotated[int, Field(ge=1)] = 16_384
+    max_waiting: Annotated[int, Field(ge=0)] = 16
+    max_decodes: Annotated[int, Field(ge=1)] = 2
+    max_connections: Annotated[int, Field(ge=1)] = 256
+    arrival_seconds: Annotated[float, Field(ge=0.1)] = 30
+    request_seconds: Annotated[float, Field(ge=0.1)] = 300
     token: str | None = field(default=None, repr=False)
 
     @property
