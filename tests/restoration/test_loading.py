@@ -87,6 +87,7 @@ def test_auto_takes_torch_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         ("onnxruntime", "auto", "bfloat16", "engine=onnxruntime, which has float32"),
         ("openvino", "tpu", "auto", "device=tpu"),
         ("auto", "cuda:99", "auto", "device=cuda:99"),
+        ("torch", "nonsense", "auto", "device=nonsense"),
     ],
 )
 def test_what_cannot_be_had_is_told(engine: str, device: str, precision: str, words: str) -> None:

@@ -44,6 +44,8 @@ def choose_engine(
     """
     _check("engine", engine, PRECISIONS)
     _check("precision", precision, PRECISIONS["torch"])
+    if device != "auto":
+        find_device(device)  # whatever runs there, one that is not there is told now
     names = [name for name in PRECISIONS if name in able]
     if engine != "auto":
         names = [engine]
