@@ -95,6 +95,14 @@ def test_without_strips_tiles_are_the_whole_picture() -> None:
     np.testing.assert_allclose(restore_tiled(picture, engine, 512), whole, atol=1e-5)
 
 
+def test_rounding_takes_no_tile_out_of_range(engine: TorchEngine) -> None:
+    white = np.ones((700, 900, 3), np.float32)
+    with patch.object(engine, "restore", side_effect=lambda batch, _: batch.copy()):
+        blended = joined(blend_bands(white, engine, 512, None), white)
+    assert blended.max() <= 1
+    np.testing.assert_allclose(blended, white, atol=1e-6)
+
+
 def test_tiles_that_one_call_takes_come_out_as_alone(tiny_network: CCNet) -> None:
     engine = TorchEngine(tiny_network, device="cpu", precision="float32")
     # Three tiles of 512 pixels and one of 510 in a row, for the width is no multiple of 4.

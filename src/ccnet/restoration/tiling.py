@@ -139,7 +139,9 @@ def blend_bands(
                 progress((number + done / len(all_columns)) / len(all_rows))
         for top in range(rows.start, end, _ROWS_AT_ONCE):
             bottom = min(top + _ROWS_AT_ONCE, end)
-            yield slice(top, bottom), band[top - rows.start : bottom - rows.start]
+            piece = band[top - rows.start : bottom - rows.start]
+            np.clip(piece, 0, 1, out=piece)  # for weights add up to 1 only as far as they round
+            yield slice(top, bottom), piece
         held = band[end - rows.start :]
 
 
