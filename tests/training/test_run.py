@@ -8,8 +8,10 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -185,9 +187,62 @@ def test_stopped_and_resumed_is_bit_for_bit_the_whole_run(
 
     torch.rand(11)  # where the process's own random stream stands must not matter
     run.train_recipe(tiny(photos, tmp_path / "run"), resume=True)
-    assert_same_state(tmp_path / "run", whole_run)
-    ours, expected = (tensors_of(f / "weights.safetensors") for f in (tmp_path / "run", whole_run))
+    assert_same_run(tmp_path / "run", whole_run)
+
+
+def assert_same_run(folder: Path, reference: Path) -> None:
+    """States, weights and the scores of every validation are equal to the last bit."""
+    assert_same_state(folder, reference)
+    ours, expected = (tensors_of(f / "weights.safetensors") for f in (folder, reference))
     torch.testing.assert_close(ours, expected, rtol=0, atol=0)
+    scores = [
+        [(event.step, event.value) for event in curves.Scalars("validation/psnr")]
+        for curves in (EventAccumulator(str(f / "log")).Reload() for f in (folder, reference))
+    ]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize("passes", [1, 2])
+def test_a_run_that_is_asked_to_stop_in_its_last_step_reaches_its_end(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passes: int
+) -> None:
+    def send(degraded: Tensor) -> Tensor:
+        os.kill(os.getpid(), signal.SIGINT)
+        return degraded
+
+    overrides = (f"batch={2 * passes}", f"accumulate={passes}", "validate_every=100")
+    monkeypatch.setitem(data.LEARNED, "dehaze", on_call(STEPS * passes, send))
+    weights = run.train_recipe(tiny(photos, tmp_path / "run", *overrides))
+    with safe_open(weights, "pt") as file:
+        assert file.metadata()["step"] == str(STEPS)
+    checkpoint = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == STEPS
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_stop_while_validating_keeps_that_validation_and_the_best_weights(
+    whole_run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    validate = module.RestorationModule.validation_step
+    calls = iter(range(1, 100))
+
+    def send(*arguments: Any) -> None:
+        if next(calls) == number:
+            os.kill(os.getpid(), signal.SIGTERM)
+        validate(*arguments)
+
+    monkeypatch.setattr(module.RestorationModule, "validation_step", send)
+    with suppress(InterruptedTrainingError):
+        run.train_recipe(tiny(photos, tmp_path / "run"))
+    reached = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"]
+    assert reached == 3 * number
+    run.train_recipe(tiny(photos, tmp_path / "run"), resume=True)
+    assert_same_run(tmp_path / "run", whole_run)
+    best, expected = (
+        torch.load(folder / "best.ckpt", weights_only=True)["global_step"]
+        for folder in (tmp_path / "run", whole_run)
+    )
+    assert best == expected
 
 
 def test_a_finished_run_can_be_taken_further(photos: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,9 +20,11 @@ from PIL import Image
 from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.summary.writer.record_writer import RecordWriter
+from torch import Tensor
 
 from ccnet.errors import CCNetError, DatasetError, PictureError, UsageError, WeightsError
 from ccnet.network import CCNet
+from ccnet.training.data import find_pictures
 from ccnet.training.module import RestorationModule
 from ccnet.training.run import train_recipe
 from ccnet.weights.files import read_network, save_model
@@ -190,6 +193,35 @@ def test_a_picture_that_cannot_be_read_stops_with_its_name_and_loses_nothing(
         path.write_bytes(contents[path])
     train_recipe(recipe, resume=True)
     assert_same_state(tmp_path / "run", whole_run)
+
+
+def test_a_picture_that_cannot_be_validated_on_leaves_no_validation_out(
+    whole_run: Path,
+    on_pairs: OnPairs,
+    pairs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "pairs"
+    shutil.copytree(pairs, folder)
+    recipe = on_pairs(tmp_path / "run", "check=false", folder=folder)
+    (held_out,) = find_pictures(recipe).validation
+    content = held_out.degraded.read_bytes()
+    step = RestorationModule.training_step
+
+    def spoil_at_the_last(module: RestorationModule, *arguments: Any) -> Tensor:
+        if module.global_step == 5:
+            held_out.degraded.write_bytes(content[:500])
+        return step(module, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RestorationModule, "training_step", spoil_at_the_last)
+        with pytest.raises(PictureError, match=held_out.degraded.name):
+            train_recipe(recipe)
+    held_out.degraded.write_bytes(content)
+    weights = train_recipe(recipe, resume=True)
+    assert_same_state(tmp_path / "run", whole_run)
+    assert metadata_of(weights)["step"] == "6"
 
 
 def test_all_pictures_that_cannot_be_trained_on_are_named_before_the_first_step(

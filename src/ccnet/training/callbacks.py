@@ -10,7 +10,7 @@ from types import FrameType
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, Checkpoint
 
 from ccnet.datasets.batches import Batch
 from ccnet.errors import CCNetError, PictureError
@@ -53,11 +53,17 @@ ASK_EVERY = 10
 """Steps between which several processes tell each other that they were asked to stop."""
 
 
-class CheckpointOnStop(Callback):
+class CheckpointOnStop(Checkpoint):
     """Save `path` when a run is stopped by a signal or a picture that cannot be read.
 
-    On Ctrl-C or SIGTERM the step is finished, or the validation that is under way, and
-    `InterruptedTrainingError` raised. A second signal ends the program at once.
+    On Ctrl-C or SIGTERM the step is finished with the validation that is due after it, and
+    `InterruptedTrainingError` raised, but where the run is at its end, which it then reaches. A
+    second signal ends the program at once. `path` is also where each validation must leave a
+    checkpoint; this has to stand after the callback that writes it, and Lightning keeps
+    `Checkpoint`s behind all other callbacks.
+
+    For a picture that cannot be read while validating nothing is saved: going on from there would
+    leave that validation out, and with it the weights that it writes.
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,16 +98,31 @@ class CheckpointOnStop(Callback):
         # Between the passes of a step there are gradients that no checkpoint holds.
         if (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
+        assert isinstance(pl_module, RestorationModule)
+        # A run that goes on from a checkpoint of here would leave out the validation that is due.
+        if pl_module.ending or validation_is_due(trainer):
+            return
         # All processes must save at the same step, but asking the others takes time.
         if trainer.world_size > 1 and trainer.global_step % ASK_EVERY:
             return
-        if trainer.strategy.reduce_boolean_decision(self._asked, all=False):
-            assert isinstance(pl_module, RestorationModule)
+        if self._is_asked(trainer):
             pl_module.check_loss()
             trainer.save_checkpoint(self.path)
-            raise InterruptedTrainingError(
-                f"Stopped after step {trainer.global_step}; go on from {self.path} with --resume."
-            )
+            raise self._interrupted(trainer)
+
+    def on_validation_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        if not trainer.should_stop and self._is_asked(trainer):
+            raise self._interrupted(trainer)
+
+    def _is_asked(self, trainer: lightning.Trainer) -> bool:
+        return trainer.strategy.reduce_boolean_decision(self._asked, all=False)
+
+    def _interrupted(self, trainer: lightning.Trainer) -> InterruptedTrainingError:
+        return InterruptedTrainingError(
+            f"Stopped after step {trainer.global_step}; go on from {self.path} with --resume."
+        )
 
     def on_exception(
         self,
@@ -110,6 +131,8 @@ class CheckpointOnStop(Callback):
         exception: BaseException,
     ) -> None:
         if not isinstance(exception, PictureError) or trainer.world_size > 1:
+            return
+        if trainer.validating:
             return
         if (trainer.fit_loop.batch_idx + 1) % trainer.accumulate_grad_batches == 0:
             assert isinstance(pl_module, RestorationModule)
@@ -121,3 +144,8 @@ class CheckpointOnStop(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str
     ) -> None:
         self._restore()
+
+
+def validation_is_due(trainer: lightning.Trainer) -> bool:
+    """Whether Lightning validates after the batch just done, the end of the run aside."""
+    return (trainer.fit_loop.total_batch_idx + 1) % trainer.val_check_batch == 0

@@ -111,6 +111,11 @@ class RestorationModule(lightning.LightningModule):
         return self._seconds_before + time.monotonic() - self._started
 
     @property
+    def ending(self) -> bool:
+        """Whether the run ends with the step just done."""
+        return self.global_step >= self.steps or self._time_spent >= 1
+
+    @property
     def rate(self) -> float:
         """The learning rate of the coming step."""
         return learning_rate(
@@ -195,7 +200,7 @@ class RestorationModule(lightning.LightningModule):
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if (batch_idx + 1) % self.trainer.accumulate_grad_batches:
             return
-        ending = self.global_step >= self.steps or self._time_spent >= 1
+        ending = self.ending  # asked once, for the clock goes on
         if ending or self.global_step % LOG_EVERY == 0:
             self.check_loss()
             for name, part in self.last_loss._asdict().items():

@@ -86,7 +86,6 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
             [
                 WeightsExport(weights, facts_of(recipe, pictures)),
                 PicturesReport(recipe.output / "validation.png", pairs),
-                CheckpointOnStop(recipe.output / "last.ckpt"),
                 ProgressReport(console, PROGRESS_EVERY),
             ],
         )
@@ -193,7 +192,7 @@ def precision_of(recipe: Recipe, device: str) -> Literal["32-true", "bf16-mixed"
 def make_trainer(
     recipe: Recipe, steps: int, share: Share, callbacks: list[Callback]
 ) -> lightning.Trainer:
-    """Set up Lightning's Trainer; `callbacks` come before those that write checkpoints."""
+    """Set up Lightning's Trainer; `callbacks` come before those that write checkpoints or stop."""
     best = ModelCheckpoint(
         recipe.output,
         filename="best",
@@ -203,6 +202,7 @@ def make_trainer(
         enable_version_counter=False,
     )
     last = ModelCheckpoint(recipe.output, filename="last", enable_version_counter=False)
+    stop = CheckpointOnStop(recipe.output / "last.ckpt")
     here = processes_here(recipe.devices)
     assert recipe.precision != "auto"
     return lightning.Trainer(
@@ -221,7 +221,7 @@ def make_trainer(
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         logger=TensorBoardLogger(recipe.output, name="", version="log"),
-        callbacks=[*callbacks, best, last],
+        callbacks=[*callbacks, best, last, stop],
         use_distributed_sampler=False,
         enable_progress_bar=False,
         enable_model_summary=False,
