@@ -6,6 +6,7 @@ import os
 import threading
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -17,7 +18,9 @@ import ccnet
 from ccnet.errors import PictureError, UsageError
 from ccnet.restoration import AutoRestorer, Restorer
 from ccnet.restoration import automatic as automatic_module
+from ccnet.restoration import restorer as restorer_module
 from ccnet.restoration.automatic import Outcome, make_restorer
+from ccnet.restoration.loading import Turns
 from ccnet.weights import registry
 from ccnet.weights.registry import SIZES, find_model
 
@@ -132,7 +135,12 @@ def test_models_are_of_the_size_that_is_asked_for(
     size: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded = []
-    monkeypatch.setattr(automatic_module, "Restorer", lambda model, **_: loaded.append(model))
+
+    def load(model: str, **_: object) -> MagicMock:
+        loaded.append(model)
+        return MagicMock()
+
+    monkeypatch.setattr(automatic_module, "Restorer", load)
     _, outcome = AutoRestorer(size=size).choose([np.asarray(hazy_pixels())])
     assert outcome == Outcome("haze", f"dehaze-{size}")
     arguments = {"engine": "auto", "device": "cpu", "precision": "auto", "tile": "auto"}
@@ -141,21 +149,50 @@ def test_models_are_of_the_size_that_is_asked_for(
     assert {find_model(name).name for name in loaded} == set(loaded)
 
 
-def test_what_one_model_keeps_is_freed_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    freed = []
+class Kept:
+    """An engine that changes nothing and writes down when it is told to free its memory."""
 
-    class Loaded:
-        def __init__(self, model: str, **_: object) -> None:
-            self.model = model
+    description, most_pixels, together = "none", 10**9, 1
 
-        def release_memory(self) -> None:
-            freed.append(self.model)
+    def __init__(self, name: str, freed: list[str]) -> None:
+        self.name, self.freed = name, freed
 
-    monkeypatch.setattr(automatic_module, "Restorer", Loaded)
-    restorer = AutoRestorer()
+    def restore(self, batch: NDArray[np.float32], _: object = None) -> NDArray[np.float32]:
+        return batch.copy()
+
+    def release_memory(self) -> None:
+        self.freed.append(self.name)
+
+
+@pytest.fixture
+def freed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the models that were told to free their memory, none of which are really loaded."""
+    names: list[str] = []
+    engines: dict[str, Kept] = {}
+
+    def load(model: str, **_: object) -> Kept:
+        return engines.setdefault(model, Kept(model, names))
+
+    monkeypatch.setattr(restorer_module, "load_engine", load)
+    monkeypatch.setattr(restorer_module, "TURNS", Turns())
+    return names
+
+
+def test_what_one_model_keeps_is_freed_for_the_next(freed: list[str]) -> None:
+    restorer = AutoRestorer(device="cpu")
     for model in ("dehaze-small", "dehaze-small", "deblur-small", "dehaze-small"):
         restorer._restorer(model)
-    assert freed == ["dehaze-small", "dehaze-small", "deblur-small"]
+    assert freed == ["dehaze-small", "deblur-small"]
+
+
+def test_between_calls_only_the_latest_model_keeps_memory(freed: list[str]) -> None:
+    for task in ("dehaze", "dehaze", "deblur"):
+        ccnet.restore(clear_pixels(), task, device="cpu", ensemble=True)
+    assert freed == ["dehaze"]
+    ccnet.restore(hazy_pixels(), device="cpu")
+    assert sorted(freed) == ["deblur", "dehaze", "dehaze"]
+    ccnet.restore(clear_pixels(), device="cpu")
+    assert len(freed) == 3
 
 
 def test_a_size_is_of_a_task_s_models() -> None:

@@ -65,7 +65,6 @@ class AutoRestorer:
         choose_engine(engine, device, precision)  # checked now, for models are loaded later
         self._arguments = (engine, device, precision)
         self._restorers: dict[str, Restorer] = {}
-        self._latest: str | None = None
         self._loading = Lock()
 
     @property
@@ -155,11 +154,8 @@ class AutoRestorer:
             restorer.release_memory()
 
     def _restorer(self, model: str) -> Restorer:
-        """Load a model; what the one before it keeps is freed, so that they never add up."""
+        """Load a model, and free what the one before it keeps."""
         with self._loading:
-            if model != self._latest:
-                self.release_memory()
-                self._latest = model
             if model not in self._restorers:
                 engine, device, precision = self._arguments
                 self._restorers[model] = Restorer(
@@ -171,6 +167,7 @@ class AutoRestorer:
                     strength=self.strength,
                     ensemble=self.ensemble,
                 )
+            self._restorers[model].take_turn()
             return self._restorers[model]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
+from weakref import WeakSet, ref
 
 from ccnet.errors import MissingExtraError, UsageError, WeightsError
 from ccnet.extras import require
@@ -66,6 +68,36 @@ def choose_engine(
             raise MissingExtraError("engine=openvino needs openvino: pip install openvino")
         require(name, f"engine={name}" if engine == name else f"precision={precision}")
     return name
+
+
+class Turns:
+    """Engines asked in turn, of which only the latest keeps memory for its next picture.
+
+    They are held weakly: what is no longer loaded is freed as a whole.
+    """
+
+    def __init__(self) -> None:
+        self._engines: WeakSet[Engine] = WeakSet()
+        self._latest: Callable[[], Engine | None] = lambda: None
+        self._lock = Lock()
+
+    def take(self, engine: Engine) -> None:
+        """Free what the other engines keep that took a turn before.
+
+        One that another thread's picture is using keeps its memory until the next change of turns.
+        """
+        with self._lock:
+            if self._latest() is engine:
+                return
+            for other in self._engines:
+                if other is not engine:
+                    other.release_memory()
+            self._engines.add(engine)
+            self._latest = ref(engine)
+
+
+TURNS = Turns()
+"""Those of the whole process, for engines stay loaded when the restorers that use them are gone."""
 
 
 def load_engine(

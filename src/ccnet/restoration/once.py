@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from ccnet.restoration.automatic import make_restorer
+from ccnet.restoration.restorer import Restorer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -29,6 +30,8 @@ def restore(
     size: str | None = None,
 ) -> NDArray[Any] | Image:
     """Restore one picture, as `Restorer` does; the three models used last stay loaded.
+
+    Only the last one keeps memory for its next picture, up to 2 GiB on a CPU.
 
     Args:
         picture: An array, a path or a Pillow image; see `Restorer`, also for the rest.
@@ -57,4 +60,6 @@ def restore(
         ensemble=ensemble,
         size=size,
     )
+    if isinstance(restorer, Restorer):  # the other kind does it when it knows what it needs
+        restorer.take_turn()
     return restorer(picture)

@@ -18,7 +18,7 @@ from ccnet.restoration import pillow
 from ccnet.restoration.arrays import Cuts, check_array, rgb_of, with_rgb
 from ccnet.restoration.engines.engine import Engine, Floats, MemoryRanOut
 from ccnet.restoration.engines.ensemble import Ensemble
-from ccnet.restoration.loading import load_engine
+from ccnet.restoration.loading import TURNS, load_engine
 from ccnet.restoration.results import make_folder, result_format
 from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_bands
 
@@ -77,8 +77,8 @@ class Restorer:
         self.tile: TileSize = checked_tile(tile)
         self.strength = checked_strength(strength)
 
-        loaded = load_engine(model, engine=engine, device=device, precision=precision)
-        self._engine: Engine = Ensemble(loaded) if ensemble else loaded
+        self._loaded = load_engine(model, engine=engine, device=device, precision=precision)
+        self._engine: Engine = Ensemble(self._loaded) if ensemble else self._loaded
 
     @property
     def engine(self) -> str:
@@ -172,6 +172,10 @@ class Restorer:
     def release_memory(self) -> None:
         """Free what is kept of one picture for the next, up to 2 GiB on a CPU."""
         self._engine.release_memory()
+
+    def take_turn(self) -> None:
+        """Free what other models keep that took a turn before, so that it never adds up."""
+        TURNS.take(self._loaded)
 
     def restore_file(
         self,
