@@ -14,7 +14,11 @@ from PIL import Image
 from torch import Tensor
 
 from ccnet.datasets import Photographs, split_photographs
-from ccnet.datasets.photographs import photographs_to_measure, read_photograph
+from ccnet.datasets.photographs import (
+    list_photographs,
+    photographs_to_measure,
+    read_photograph,
+)
 from ccnet.errors import PictureError, UsageError
 
 
@@ -37,6 +41,16 @@ def test_split_keeps_the_listed_names_apart(tmp_path: Path) -> None:
     training, validation = split_photographs(tmp_path)
     assert [path.name for path in training] == ["b.jpg", "d.jpg"]
     assert [path.name for path in validation] == ["a.jpg", "c.png"]
+
+
+def test_photographs_are_the_files_that_can_be_read_and_show(tmp_path: Path) -> None:
+    touch(tmp_path, "a.JPG", "b.jfif", "c.jpe", "d.avif")
+    (tmp_path / "._a.jpg").write_bytes(b"what macOS notes of a.JPG")
+    (tmp_path / ".jpg").write_text("a name without a suffix")
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "gone.jpg").symlink_to("nowhere.jpg")
+    names = [path.name for path in list_photographs(tmp_path)]
+    assert names == ["a.JPG", "b.jfif", "c.jpe", "d.avif", "gone.jpg"]
 
 
 @pytest.mark.parametrize(

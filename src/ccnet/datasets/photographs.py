@@ -18,22 +18,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ccnet.datasets.naming import is_picture_name
 from ccnet.errors import PictureError, UsageError
 from ccnet.machine import processors
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".avif"}
 
 VALIDATION_LIST = "VAL.txt"
 
 
 def list_photographs(folder: Path) -> list[Path]:
-    """List the pictures of `folder`, sorted by name; raises `UsageError` where it is none."""
+    """List the pictures of `folder`, sorted by name; raises `UsageError` where it is none.
+
+    Hidden files are left out, such as the ._0.jpg that macOS puts beside a 0.jpg.
+    """
     try:
-        return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        return sorted(path for path in folder.iterdir() if _is_photograph(path))
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
         raise UsageError(
             f"photos={folder} is not a folder that can be read; name one that holds photographs."
         ) from error
+
+
+def _is_photograph(path: Path) -> bool:
+    if path.name.startswith(".") or not is_picture_name(path.name):
+        return False
+    # A link that leads nowhere is told when it is read.
+    return path.is_file() or not path.exists()
 
 
 def split_photographs(folder: Path) -> tuple[list[Path], list[Path]]:
