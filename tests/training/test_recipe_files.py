@@ -78,6 +78,12 @@ def test_values_are_laid_over_and_typed() -> None:
         ("network.width=7", "network.width=7 must be an even number"),
         ("network.modules=0", "network.modules=0 must be from 1 to 64"),
         ("steps={", "is not YAML"),
+        ("steps=2020-99-99", r"steps=2020-99-99 is not YAML: month must be in 1\.\.12"),
+        ("steps=!!bool x", "is not YAML"),
+        ("steps=!!timestamp x", "is not YAML"),
+        ("rate=" + 400 * "1", "rate=1+ must be a number"),
+        ("rate=5e-7", r"lowest_rate=1e-06 must be at most rate=5e-07"),
+        ("lowest_rate=0.1", r"lowest_rate=0\.1 must be at most rate=0\.001"),
     ],
 )
 def test_what_is_wrong_is_refused_in_one_sentence(override: str, message: str) -> None:
@@ -113,7 +119,9 @@ def test_recipe_by_path(tmp_path: Path) -> None:
     assert load_recipe(str(path)) == load_recipe("dehaze-small", ["photos=here", "steps=7"])
 
 
-@pytest.mark.parametrize("content", ["- a\n- b", "", "steps: [", "\x00", "\ud800"])
+@pytest.mark.parametrize(
+    "content", ["- a\n- b", "", "steps: [", "\x00", "\ud800", "description: 2024-02-30"]
+)
 def test_what_is_no_recipe(tmp_path: Path, content: str) -> None:
     path = tmp_path / "broken.yaml"
     path.write_bytes(content.encode("utf-8", "surrogatepass"))

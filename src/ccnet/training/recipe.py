@@ -129,6 +129,8 @@ class Recipe:
             part = getattr(self, key)
             _check(key, part, 0 <= part < 1, "from 0 to below 1")
         _check("reduction", self.reduction, 1 <= self.reduction < math.inf, "1 or more")
+        level = self.lowest_rate <= self.rate
+        _check("lowest_rate", self.lowest_rate, level, f"at most rate={self.rate}")
         _check("seed", self.seed, self.seed < 2**32, "below 4294967296")
         _check_one_of(self, "steps", "epochs", "how long to train")
         _check_one_of(self, "photos", "dataset", "what to train on")

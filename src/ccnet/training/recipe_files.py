@@ -109,7 +109,8 @@ def _beside_null(kind: Any) -> Any:
 def _parse(source: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    # The others are PyYAML's for what only looks like a date, or is tagged as what it is not.
+    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
         raise UsageError(f"{source} is not YAML: {' '.join(str(error).split())}.") from error
 
 
@@ -154,7 +155,8 @@ def _convert(key: str, value: Any, kind: Any) -> Any:
             return float(value)
         if kind is Path and isinstance(value, str) and value:
             return Path(value).expanduser()
-    except (ValueError, RuntimeError):  # RuntimeError: ~ of no user there is
+    # OverflowError: a whole number beyond all floats; RuntimeError: ~ of no user there is.
+    except (ValueError, OverflowError, RuntimeError):
         pass
     if type(value) is not kind:
         raise UsageError(f"{key}={value} must be {WANTED[kind]}.")
