@@ -59,6 +59,8 @@ def evaluate(
         WeightsError: A model is not there, or broken.
         CCNetError: No pair could be measured.
     """
+    if not models:
+        raise UsageError("models names none; name one at least.")
     if limit is not None and limit < 1:
         raise UsageError(f"limit={limit} must be from 1 up.")
     chosen = find_protocols(protocols)
