@@ -39,12 +39,23 @@ def record_run(recipe: Recipe, device: str) -> None:
 
 
 def _git_revision() -> str | None:
-    """The source's revision, "-dirty" when changed since; None outside a repository."""
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    """The source's revision, "-dirty" when changed since; None outside its own repository."""
+    # Installed into a folder of someone's repository, it would be told that one's revision.
+    if _asked_of_git("ls-files", "--error-unmatch", Path(__file__).name) is None:
+        return None
+    return _asked_of_git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+
+
+def _asked_of_git(*arguments: str) -> str | None:
+    """What git answers where this file is; None where it fails or is not installed."""
     try:
-        described = subprocess.run(
-            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+        answer = subprocess.run(
+            ["git", *arguments],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return described.stdout.strip()
+    return answer.stdout.strip()
