@@ -16,6 +16,7 @@ from skimage import data
 
 import ccnet
 from ccnet.errors import PictureError, UsageError
+from ccnet.network import CCNet
 from ccnet.restoration import AutoRestorer, Restorer
 from ccnet.restoration import automatic as automatic_module
 from ccnet.restoration import restorer as restorer_module
@@ -195,12 +196,14 @@ def test_between_calls_only_the_latest_model_keeps_memory(freed: list[str]) -> N
     assert len(freed) == 3
 
 
-def test_a_size_is_of_a_task_s_models() -> None:
+def test_a_size_is_of_a_task_s_models(tiny_network: CCNet) -> None:
     picture = np.zeros((4, 4, 3), np.uint8)
     with pytest.raises(UsageError, match="size=huge is none of small, large"):
         ccnet.restore(picture, size="huge")
     with pytest.raises(UsageError, match="leave it out with dehaze-small"):
         ccnet.restore(picture, model="dehaze-small", size="large")
+    with pytest.raises(UsageError, match=r"leave it out with a CCNet\.$"):
+        ccnet.restore(picture, model=tiny_network, size="large")
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,8 @@ def make_restorer(
     checked_size(size)
     if size is not None and model is not None:
         if model not in DEFAULTS:
-            raise UsageError(f"size={size} is for a task's models; leave it out with {model}.")
+            named = model if isinstance(model, (str, os.PathLike)) else "a CCNet"
+            raise UsageError(f"size={size} is for a task's models; leave it out with {named}.")
         model = model_of(str(model), size)
     if model is None:
         return AutoRestorer(
