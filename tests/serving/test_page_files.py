@@ -1,13 +1,18 @@
 from __future__ import annotations
 
 import os
+import resource
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
 
-from ccnet.serving.page_files import forget, page_folder
+from ccnet.serving.page_files import add_to_zip, check_room, forget, keep, page_folder
+from ccnet.serving.refusals import Refusal
+
+from .servers import until
 
 
 def test_old_files_go_and_new_ones_and_examples_stay(tmp_path: Path) -> None:
@@ -35,3 +40,45 @@ def test_a_folder_is_private_and_goes_at_the_end(
         with page_folder() as other:
             assert set(tmp_path.iterdir()) == {folder, other}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_kept_counts_as_new(tmp_path: Path) -> None:
+    old, kept = tmp_path / "a.png", tmp_path / "b.png"
+    old.touch()
+    kept.touch()
+
+    def newer() -> bool:
+        keep([kept, tmp_path / "gone.png"])
+        return kept.stat().st_ctime > old.stat().st_ctime
+
+    assert until(newer)
+    forget(tmp_path, (), before=kept.stat().st_ctime)
+    assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_files_may_not_have_more_bytes_than_there_is_room_for(tmp_path: Path) -> None:
+    (tmp_path / "results").mkdir()
+    (tmp_path / "a.png").write_bytes(bytes(5_000))
+    here = sum(path.stat().st_size for path in tmp_path.iterdir())
+    check_room(tmp_path, here)
+    (tmp_path / "results" / "b.png").write_bytes(b"x")
+    with pytest.raises(Refusal, match="as much as it may") as refused:
+        check_room(tmp_path, here)
+    assert refused.value.code == "queue_full"
+
+
+def test_a_zip_is_whole_after_a_file_that_the_disk_had_no_place_for(tmp_path: Path) -> None:
+    archive, large = tmp_path / "restored.zip", os.urandom(300_000)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for name in ("a.png", "b.png", "c.png"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, hard))  # a write ends half-way there
+        try:
+            with pytest.raises(OSError, match="large"):
+                add_to_zip(archive, "large.png", large)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        add_to_zip(archive, name, name.encode() * 1_000)
+    with zipfile.ZipFile(archive) as opened:
+        assert opened.testzip() is None
+        assert opened.namelist() == ["a.png", "b.png", "c.png"]
+        assert opened.read("b.png") == b"b.png" * 1_000

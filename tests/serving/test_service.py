@@ -58,7 +58,7 @@ def test_a_page_s_picture_that_fails_is_told_of_alone(
     upload = Upload(tmp_path / "a.png", "a.png")
 
     async def restore() -> None:
-        async for _ in _restored(service, upload, "dehaze", 100):
+        async for _ in _restored(service, upload, "dehaze", 100, tmp_path):
             pass
 
     with pytest.raises(gradio.Error) as told:

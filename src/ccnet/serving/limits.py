@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ccnet.serving.metrics import Metrics
-from ccnet.serving.refusals import Refusal, client_gone
+from ccnet.serving.page_files import check_room
+from ccnet.serving.refusals import Refusal, client_gone, too_much_held
 from ccnet.serving.settings import Settings
 
 METHODS = {
@@ -136,7 +137,7 @@ class Gate:
         self._held += size
         self._metrics.held.set(self._held)
         if self._held > self._settings.max_held_bytes:
-            raise _too_busy()
+            raise too_much_held()
 
     def _let_go(self, size: int) -> None:
         self._held -= size
@@ -163,8 +164,8 @@ class Gate:
         body.most = self._settings.max_bytes
         if path == _UPLOAD:
             body.most *= _UPLOADED_AT_ONCE
-            if self._folder and _bytes_in(self._folder) > self._settings.max_held_bytes:
-                raise _too_busy()
+            if self._folder:
+                check_room(self._folder, self._settings.max_held_bytes)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > body.most:
             body.more = True
@@ -295,17 +296,3 @@ def _knows(authorization: str, token: str) -> bool:
 
 def _too_large(most: int) -> Refusal:
     return Refusal("body_too_large", f"The request is larger than {most / 1e6:g} MB.")
-
-
-def _too_busy() -> Refusal:
-    sentence = "The server holds as much as it may; try again later."
-    return Refusal("queue_full", sentence, {"Retry-After": "10"})
-
-
-def _bytes_in(folder: Path) -> int:
-    """Sum up the files below a folder, from which some may vanish meanwhile."""
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):
-            total += path.stat().st_size
-    return total

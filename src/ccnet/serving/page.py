@@ -6,8 +6,8 @@ import asyncio
 import logging
 import secrets
 import time
-import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ccnet.images import Picture
 from ccnet.images.colour import as_srgb
 from ccnet.images.formats import FORMATS
 from ccnet.serving.options import Options
-from ccnet.serving.page_files import KEPT_SECONDS
+from ccnet.serving.page_files import KEPT_SECONDS, add_to_zip, check_room, keep
 from ccnet.serving.queue import StoppedError
 from ccnet.serving.refusals import Refusal
 from ccnet.serving.service import Answer, RestorationService
@@ -95,7 +95,7 @@ _log = logging.getLogger("ccnet.serving")
 
 
 def mount_page(app: FastAPI, service: RestorationService, folder: Path) -> None:
-    """Put the page at / of an application; its files are in `folder` for ten minutes at most."""
+    """Put the page at / of an application; its files are in `folder`, ten minutes after use."""
     gradio.mount_gradio_app(
         app,
         _page(service, folder),
@@ -128,7 +128,8 @@ def _page(service: RestorationService, folder: Path) -> gradio.Blocks:
             _several_pictures(service, folder)
         gradio.Markdown(
             f"JPEG, PNG, WebP, TIFF or AVIF, up to {bounds.max_megapixels:g} megapixels and "
-            f"{bounds.max_megabytes:g} MB. The server forgets your pictures after ten minutes. "
+            f"{bounds.max_megabytes:g} MB. The server forgets your pictures ten minutes after "
+            "its work on them. "
             "Programs use [the API](docs)."
         )
     page.queue(default_concurrency_limit=None, api_open=False)
@@ -179,13 +180,14 @@ def _one_picture(service: RestorationService, folder: Path) -> None:
         if file is None:
             raise gradio.Error("Choose a picture first.", print_exception=False)
         answer, began = None, time.monotonic()
-        async for share, answer in _restored(service, file, task, strength):  # noqa: B007
+        async for share, answer in _restored(service, file, task, strength, folder):  # noqa: B007
             # A picture that is taken whole has no shares.
             seconds = (round(time.monotonic() - began), None)
             progress(share or seconds, desc="Restoring", unit="s")
             yield gradio.skip(), gradio.skip(), gradio.skip()
         if answer is not None:
-            before, after, result = await asyncio.to_thread(_written, answer, file.name, folder)
+            with _keeping():
+                before, after, result = await asyncio.to_thread(_written, answer, file.name, folder)
             button = gradio.DownloadButton(f"Download {result.name}", result, visible=True)
             yield (before, after), _told(answer), button
 
@@ -224,28 +226,31 @@ def _several_pictures(service: RestorationService, folder: Path) -> None:
             sentence = f"Choose from 1 to {_MOST_PICTURES} pictures."
             raise gradio.Error(sentence, print_exception=False)
         yield "", gradio.DownloadButton(visible=False)
-        result = _new_folder(folder) / "restored.zip"
+        with _keeping():
+            result = _new_folder(folder) / "restored.zip"
         lines: list[str] = []
-        with zipfile.ZipFile(result, "w", zipfile.ZIP_STORED) as archive:
-            for done, file in enumerate(files):
-                while service.queue.full:  # others' pictures; a batch has time
+        for done, file in enumerate(files):
+            needed = [result.parent, result, *(other.path for other in files[done:])]
+            while service.queue.full:  # others' pictures; a batch has time
+                keep(needed)
+                yield gradio.skip(), gradio.skip()
+                await asyncio.sleep(_WAIT_SECONDS)
+            try:
+                pieces = _restored(service, file, task, strength, folder)
+                async for share, answer in pieces:  # noqa: B007
+                    keep(needed)
+                    progress((done + share) / len(files), desc=f"{done + 1} of {len(files)}")
                     yield gradio.skip(), gradio.skip()
-                    await asyncio.sleep(_WAIT_SECONDS)
-                try:
-                    pieces = _restored(service, file, task, strength)
-                    async for share, answer in pieces:  # noqa: B007
-                        progress((done + share) / len(files), desc=f"{done + 1} of {len(files)}")
-                        yield gradio.skip(), gradio.skip()
-                except gradio.Error as error:
-                    lines.append(f"{file.name}: {error.message}")
-                else:
-                    assert answer is not None
-                    name = f"{done + 1:02}-{_result_name(file.name, answer)}"
-                    archive.writestr(name, answer.data)
-                    lines.append(f"{file.name}: {_told(answer)}")
-                yield "\n".join(lines), gradio.skip()
-            any_restored = bool(archive.namelist())
-        button = gradio.DownloadButton(value=result, visible=any_restored)
+                assert answer is not None
+                name = f"{done + 1:02}-{_result_name(file.name, answer)}"
+                with _keeping():
+                    await asyncio.to_thread(add_to_zip, result, name, answer.data)
+                lines.append(f"{file.name}: {_told(answer)}")
+            except gradio.Error as error:
+                lines.append(f"{file.name}: {error.message}")
+            yield "\n".join(lines), gradio.skip()
+        any_restored = result.exists() and result.stat().st_size > 0
+        button = gradio.DownloadButton(value=result if any_restored else None, visible=any_restored)
         yield "\n".join(lines), button
 
     outputs = [report, download]
@@ -262,15 +267,16 @@ def _choices(task_id: str) -> tuple[gradio.Radio, gradio.Slider]:
 
 
 async def _restored(
-    service: RestorationService, file: Upload, task: str, strength: float
+    service: RestorationService, file: Upload, task: str, strength: float, folder: Path
 ) -> AsyncIterator[tuple[float, Answer | None]]:
     """Restore an uploaded file; gives the share done now and then, and at the end the answer.
 
-    Ends early, and stops the work, when the page is closed. What is refused becomes an error that
-    the page shows.
+    Nothing is begun where the page's files in `folder` are more than they may be. Ends early, and
+    stops the work, when the page is closed. What is refused becomes an error that the page shows.
     """
     job = done = None
     try:
+        await asyncio.to_thread(check_room, folder, service.settings.max_held_bytes)
         data = await asyncio.to_thread(file.path.read_bytes)
         options = Options(task=task, strength=strength / 100)  # type: ignore[arg-type]
         job = service.restore(data, options)
@@ -299,6 +305,17 @@ async def _restored(
             job.cancel()
         if done is not None:
             done.cancel()
+
+
+@contextmanager
+def _keeping() -> Iterator[None]:
+    """Make a sentence, which the page shows, of a result that cannot be written to the disk."""
+    try:
+        yield
+    except OSError as error:
+        _log.exception("A result of the page could not be written.")
+        sentence = "The server had no place for the result; try again later."
+        raise gradio.Error(sentence, duration=None, print_exception=False) from error
 
 
 def _written(answer: Answer, name: str, folder: Path) -> tuple[Path, Path, Path]:

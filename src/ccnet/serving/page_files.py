@@ -8,13 +8,17 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Collection, Iterator
+import zipfile
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from ccnet.serving.refusals import too_much_held
 
 KEPT_SECONDS = 600
 _EVERY_SECONDS = 30
 _PREFIX = "ccnet-serve-"
+_DIRECTORY_BYTES = 1 << 16  # more than the list at the end of a zip of the page takes
 
 
 @contextmanager
@@ -76,3 +80,41 @@ def forget(folder: Path, kept: Collection[Path], before: float) -> None:
         with suppress(OSError):  # it is gone, or no empty folder
             if path not in kept and path.stat().st_ctime < before:
                 path.rmdir() if path.is_dir() else path.unlink()
+
+
+def keep(paths: Iterable[Path]) -> None:
+    """Make files and folders count as new, for `forget` and for Gradio, if they are still there."""
+    for path in paths:
+        with suppress(OSError):
+            os.utime(path)
+
+
+def check_room(folder: Path, most_bytes: int) -> None:
+    """Raise `Refusal` where the files below a folder have more bytes than they may together."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):  # some vanish meanwhile
+            total += path.stat().st_size
+    if total > most_bytes:
+        raise too_much_held()
+
+
+def add_to_zip(archive: Path, name: str, data: bytes) -> None:
+    """Add a file to a zip, which is made if it is not there.
+
+    Raises `OSError` where it cannot be written, as on a full disk; the zip is then as it was.
+    """
+    archive.touch()
+    with archive.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        kept_from = file.seek(max(0, size - _DIRECTORY_BYTES))
+        end = file.read()
+    try:
+        with zipfile.ZipFile(archive, "a", zipfile.ZIP_STORED) as opened:
+            opened.writestr(name, data)
+    except BaseException:
+        with archive.open("r+b") as file:  # what is added lies over the list at the end
+            file.seek(kept_from)
+            file.write(end)
+            file.truncate()
+        raise

@@ -43,6 +43,12 @@ class Refusal(Exception):
         return json.dumps({"error": {"code": self.code, "message": str(self)}}).encode()
 
 
+def too_much_held() -> Refusal:
+    """What is answered while the server keeps as many bytes as it may."""
+    sentence = "The server holds as much as it may; try again later."
+    return Refusal("queue_full", sentence, {"Retry-After": "10"})
+
+
 def client_gone() -> Refusal:
     """What is noted where nobody waits for an answer any more."""
     return Refusal("client_gone", "The client has gone.")
