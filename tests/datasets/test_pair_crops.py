@@ -116,6 +116,18 @@ def test_a_picture_that_cannot_be_read_is_raised_when_its_turn_comes(
         list(batches_of([*pairs, missing]))
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_picture_that_cannot_be_read_is_raised_before_its_step_begins(
+    pairs: list[Pair], tmp_path: Path, seed: int
+) -> None:
+    missing = Pair("missing", tmp_path / "missing.png", pairs[0].target, "scene")
+    batches = batches_of([*pairs, missing], seed=seed, share=Share(3, passes=3))
+    names = [batches.crops.pair(sample).name for sample in range(6)]
+    with pytest.raises(PictureError, match=r"missing\.png"):
+        list(batches)
+    assert batches.state_dict() == {"position": names.index("missing") // 3 * 3}
+
+
 def test_validation_is_on_centres(pairs: list[Pair]) -> None:
     degraded, clean = CentrePairs(pairs, 16)[4]
     assert clean.dtype == torch.float32

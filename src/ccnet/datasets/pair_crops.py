@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 import pyvips
@@ -67,7 +68,8 @@ class PairBatches:
     """Training batches of pairs on disk for `steps` steps, decoded by `workers` processes.
 
     There are never more of these than processors. Yields this process's parts. As `CropBatches` it
-    goes on where its `state_dict` says. Raises `PictureError` where a picture cannot be read.
+    goes on where its `state_dict` says. Raises `PictureError` where a picture cannot be read,
+    before the first of its step's parts is given out: between them no run can be saved.
     """
 
     def __init__(
@@ -101,11 +103,11 @@ class PairBatches:
             worker_init_fn=_prepare_worker,
             pin_memory=torch.cuda.is_available(),
         )
-        for batch in loader:
-            if isinstance(batch, PictureError):
-                raise batch
-            self._position += 1
-            yield batch
+        parts = iter(loader)
+        while step := list(islice(parts, self.share.passes)):
+            for batch in _readable(step):
+                self._position += 1
+                yield batch
 
     def names(self, step: int) -> list[str]:
         """The pairs that all processes see at `step`, from 0."""
@@ -119,6 +121,16 @@ class PairBatches:
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
         """Go on after as many batches as `state_dict` says."""
         self._position = state_dict["position"]
+
+
+def _readable(step: Sequence[Batch | PictureError]) -> list[Batch]:
+    """A step's parts, all of them; raises the first one's error where one cannot be read."""
+    batches = []
+    for part in step:
+        if isinstance(part, PictureError):
+            raise part
+        batches.append(part)
+    return batches
 
 
 class CentrePairs(Dataset[tuple[Tensor, Tensor]]):
