@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -344,8 +345,31 @@ def test_refuses_to_overwrite_or_to_resume_what_is_not_there(
         run.train_recipe(tiny(photos, whole_run))
     with pytest.raises(UsageError, match="without --resume"):
         run.train_recipe(tiny(photos, tmp_path), resume=True)
-    with pytest.raises(UsageError, match=r"network=.*width=2"):
-        run.train_recipe(tiny(photos, whole_run, "network.width=4"), resume=True)
+    record = (whole_run / "recipe.yaml").read_text()
+    for change, message in (
+        ("network.width=4", "network=.*width=2"),
+        ("task=desnow", "task=dehaze"),
+        ("long_side=64", "long_side=704"),
+        ("reduction=1.5", r"reduction=1\.0"),
+        ("held_out=0.1", r"held_out=0\.05"),
+    ):
+        with pytest.raises(UsageError, match=f"holds a run with {message}.*; resume with the same"):
+            run.train_recipe(tiny(photos, whole_run, change), resume=True)
+    assert (whole_run / "recipe.yaml").read_text() == record
+
+
+def test_says_which_values_a_run_is_resumed_with_in_place_of_others(
+    photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    moved, output = tmp_path / "moved", tmp_path / "run"
+    shutil.copytree(photos, moved)
+    run.train_recipe(tiny(photos, output, "steps=1"))
+    capfd.readouterr()
+    run.train_recipe(tiny(photos, output, "steps=1"), resume=True)
+    assert "Resuming with" not in capfd.readouterr().err
+    run.train_recipe(tiny(moved, output, "steps=1", "rate=5e-4"), resume=True)
+    expected = f"Resuming with photos={moved} (was {photos}), rate=0.0005 (was 0.001).\n"
+    assert expected in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["file", "file/run", "x" * 300, "\0"])

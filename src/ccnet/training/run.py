@@ -33,8 +33,8 @@ from ccnet.training.pictures import PicturesReport
 from ccnet.training.processes import processes, processes_here, rank
 from ccnet.training.progress import ProgressReport
 from ccnet.training.recipe import NetworkRecipe, Recipe
-from ccnet.training.recipe_files import load_recipe
 from ccnet.training.record import record_run
+from ccnet.training.resuming import changes, checkpoint_to_resume, recorded_recipe
 from ccnet.weights import load_network
 
 PROGRESS_EVERY = 50
@@ -48,15 +48,17 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
     validation PSNR), `validation.png` with pictures before and after, the resolved recipe, the
     versions it ran with, and a TensorBoard log. With `resume` the run goes on from `last.ckpt`, on
     the CPU to the same weights, bit for bit, as if it had never stopped (without `minutes`, which
-    follow the clock). Raises `UsageError` where there is nothing to resume or something that would
-    be overwritten, `DatasetError` that names all pictures of a dataset that cannot be trained on,
-    `PictureError` for a picture that cannot be read, `InterruptedTrainingError`
-    after Ctrl-C or SIGTERM, and `CCNetError` when the loss is no longer finite.
+    follow the clock); values that have changed since are told. Raises `UsageError` where there is
+    nothing to resume, samples would be others, or something would be overwritten, `DatasetError`
+    that names all pictures of a dataset that cannot be trained on, `PictureError` for a picture
+    that cannot be read, `InterruptedTrainingError` after Ctrl-C or SIGTERM, and `CCNetError` when
+    the loss is no longer finite.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     network = build_network(recipe)
     recipe = dataclasses.replace(recipe, network=NetworkRecipe(**network.hyper_parameters()))
     checkpoint = checkpoint_to_resume(recipe) if resume else None
+    started = recorded_recipe(recipe) if resume else None
     # Path.is_file would raise where the folder's name is too long or the folder is closed to us.
     if not resume and os.path.isfile(recipe.output / "last.ckpt"):  # noqa: PTH113
         raise UsageError(
@@ -72,6 +74,8 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
         record_run(recipe, device)
 
     console = Console(stderr=True, quiet=share.rank > 0)
+    if started is not None and (told := changes(started, recipe)):
+        console.print(f"Resuming with {told}.", highlight=False, markup=False, soft_wrap=True)
     if recipe.check and not resume and share.rank == 0 and isinstance(pictures, PairsOnDisk):
         with console.status("checking pictures") as status:
             pictures.check(lambda done, total: status.update(f"checked {done} of {total} pictures"))
@@ -136,21 +140,6 @@ def build_network(recipe: Recipe) -> CCNet:
     if recipe.network not in (None, found := NetworkRecipe(**network.hyper_parameters())):
         raise UsageError(f"start={recipe.start} is another network, {found}; leave network out.")
     return network.train()
-
-
-def checkpoint_to_resume(recipe: Recipe) -> Path:
-    """Find the run's last checkpoint; raises `UsageError` where it has none, or other samples."""
-    last = recipe.output / "last.ckpt"
-    if not os.path.isfile(last):  # noqa: PTH113
-        raise UsageError(f"{last} is not there to resume from; train without --resume.")
-    started = load_recipe(str(recipe.output / "recipe.yaml"))
-    for key in ("network", "accumulate", "batch", "crop", "seed"):
-        if (before := getattr(started, key)) != getattr(recipe, key):
-            raise UsageError(
-                f"{recipe.output} holds a run with {key}={before}; resume with the same or name "
-                "another output=."
-            )
-    return last
 
 
 def share_of(recipe: Recipe) -> Share:
