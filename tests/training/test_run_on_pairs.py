@@ -24,7 +24,7 @@ from torch import Tensor
 
 from ccnet.errors import CCNetError, DatasetError, PictureError, UsageError, WeightsError
 from ccnet.network import CCNet
-from ccnet.training.data import find_pictures
+from ccnet.training.data import PairsOnDisk, find_pictures
 from ccnet.training.module import RestorationModule
 from ccnet.training.run import train_recipe
 from ccnet.weights.files import read_network, save_model
@@ -205,7 +205,9 @@ def test_a_picture_that_cannot_be_validated_on_leaves_no_validation_out(
     folder = tmp_path / "pairs"
     shutil.copytree(pairs, folder)
     recipe = on_pairs(tmp_path / "run", "check=false", folder=folder)
-    (held_out,) = find_pictures(recipe).validation
+    pictures = find_pictures(recipe)
+    assert isinstance(pictures, PairsOnDisk)
+    (held_out,) = pictures.validation
     content = held_out.degraded.read_bytes()
     step = RestorationModule.training_step
 

@@ -148,4 +148,5 @@ class CheckpointOnStop(Checkpoint):
 
 def validation_is_due(trainer: lightning.Trainer) -> bool:
     """Whether Lightning validates after the batch just done, the end of the run aside."""
+    assert trainer.val_check_batch is not None  # once the batches are known
     return (trainer.fit_loop.total_batch_idx + 1) % trainer.val_check_batch == 0
