@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ccnet.errors import PictureError, UsageError
 from ccnet.images import Picture, read_picture, write_picture
 from ccnet.network import CCNet
 from ccnet.restoration import AutoRestorer, Restorer
+from ccnet.restoration.results import make_folder
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +170,36 @@ def test_what_cannot_be_written_is_told_before_anything_is_restored(
         with pytest.raises((PictureError, UsageError), match=words):
             each.restore_file(tmp_path / "a.png", tmp_path / "new" / name, **options)
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("a.png/b.png", r"a\.png cannot be made: .*a\.png is a file\.$"),
+        ("a.png/c/b.png", r"cannot be made: Not a directory\.$"),
+        ("a\0b/c.png", r"a\\x00b' cannot be made: embedded null"),
+        ("locked/new/b.png", r"locked may not be written to\.$"),
+    ],
+)
+def test_folders_that_cannot_be_are_told_before_anything_is_restored(
+    tiny_network: CCNet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, words: str
+) -> None:
+    def restore(*_: object, **__: object) -> None:
+        raise AssertionError("restored in vain")
+
+    write_picture(Picture(np.zeros((9, 9, 3), np.uint8)), tmp_path / "a.png")
+    (tmp_path / "locked").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, _: Path(path).name != "locked")  # also for root
+    for each in (Restorer(tiny_network, device="cpu"), AutoRestorer(device="cpu")):
+        monkeypatch.setattr(type(each), "restore_picture", restore)
+        with pytest.raises(PictureError, match=words):
+            each.restore_file(tmp_path / "a.png", tmp_path / name)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.png", "locked"]
+
+
+def test_a_name_that_no_folder_has_is_told() -> None:
+    with pytest.raises(PictureError, match="embedded null"):
+        make_folder(Path("a\0b"))
 
 
 def test_threads_share_a_restorer(restorer: Restorer) -> None:

@@ -20,7 +20,13 @@ from ccnet.restoration import pillow
 from ccnet.restoration.arrays import check_array, rgb_of
 from ccnet.restoration.loading import choose_engine
 from ccnet.restoration.restorer import Restorer, checked_strength, no_picture, read_array
-from ccnet.restoration.results import make_folder, read_bytes, result_format, stays
+from ccnet.restoration.results import (
+    check_folder,
+    make_folder,
+    read_bytes,
+    result_format,
+    stays,
+)
 from ccnet.restoration.tiling import Progress, checked_tile
 
 if TYPE_CHECKING:
@@ -124,6 +130,7 @@ class AutoRestorer:
         source, target = Path(source), Path(target)
         if not overwrite and os.path.lexists(target):
             raise PictureError(taken(target))
+        check_folder(target)
         picture = read_picture(source)
         format = result_format(picture, source, target, format)  # noqa: A001
         copied = stays(picture, format, quality)  # where nothing is wrong with it

@@ -19,7 +19,7 @@ from ccnet.restoration.arrays import Cuts, check_array, rgb_of, with_rgb
 from ccnet.restoration.engines.engine import Engine, Floats, MemoryRanOut
 from ccnet.restoration.engines.ensemble import Ensemble
 from ccnet.restoration.loading import TURNS, load_engine
-from ccnet.restoration.results import make_folder, result_format
+from ccnet.restoration.results import check_folder, make_folder, result_format
 from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_bands
 
 if TYPE_CHECKING:
@@ -208,6 +208,7 @@ class Restorer:
         source, target = Path(source), Path(target)
         if not overwrite and os.path.lexists(target):
             raise PictureError(taken(target))
+        check_folder(target)
         picture = read_picture(source)
         format = result_format(picture, source, target, format)  # noqa: A001
         check_target(picture, target, format=format, quality=quality)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,5 +42,28 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those on the way; raises PictureError where it cannot be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PictureError(f"{folder} cannot be made: {error.strerror}.") from error
+    except (OSError, ValueError) as error:
+        raise _not_made(folder, error) from error
+
+
+def check_folder(target: Path) -> None:
+    """Raise PictureError where a target's folder cannot be made or written to; makes nothing."""
+    for place in target.parents:
+        try:
+            folder = stat.S_ISDIR(place.stat().st_mode)
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            raise _not_made(target.parent, error) from error
+        if not folder:
+            raise PictureError(f"{target.parent} cannot be made: {place} is a file.")
+        # What a link leads to is written in a folder of its own.
+        if not os.access(place, os.W_OK | os.X_OK) and not target.is_symlink():
+            raise PictureError(f"{target} cannot be written: {place} may not be written to.")
+        return
+
+
+def _not_made(folder: Path, error: OSError | ValueError) -> PictureError:
+    if isinstance(error, OSError):
+        return PictureError(f"{folder} cannot be made: {error.strerror}.")
+    return PictureError(f"{str(folder)!r} cannot be made: {error}.")  # for a zero byte in the name
