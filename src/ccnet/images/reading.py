@@ -22,6 +22,7 @@ from ccnet.images.formats import FORMATS, HEAD_BYTES, NAMES, describe_other, for
 from ccnet.images.photoshop import split_resources
 from ccnet.images.picture import Picture, Space
 from ccnet.images.tiff import Tags, find_fault
+from ccnet.images.xmp import without_lost_parts
 
 MAX_PIXELS = 2**28
 """The most pixels that `read_picture` decodes unless told otherwise: 268 million."""
@@ -56,8 +57,11 @@ def read_picture(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Pict
 
     The format is told by content. The picture is turned upright as its EXIF orientation asks. Of an
     animated PNG the still picture is read; files that hold several pictures are refused, as are
-    float, Lab and HDR (PQ and HLG) ones. An Ultra HDR JPEG's gain map is left out. Limits are
-    checked before pixels are decoded.
+    float, Lab and HDR (PQ and HLG) ones. Limits are checked before pixels are decoded.
+
+    An Ultra HDR JPEG's gain map and a Motion Photo's video are left out, with what XMP says of
+    them. Colours that a file describes otherwise than by an ICC profile or as Display P3 (PNG's
+    gAMA and cHRM, AVIF's and PNG's code points) are taken for sRGB.
 
     Args:
         source: A path, or the encoded picture itself.
@@ -179,7 +183,7 @@ def _read(opened: _Opened, max_pixels: int) -> Picture:
         lossless=webp_is_lossless(opened.file) if opened.format == "webp" else lossless,
         icc_profile=_profile(image, opened, space),
         exif=_exif(image, opened, width=pixels.shape[1], height=pixels.shape[0]),
-        xmp=xmp and upright_xmp(xmp),
+        xmp=xmp and without_lost_parts(upright_xmp(xmp)),
         iptc=iptc,
         photoshop=photoshop,
         resolution=_resolution(image, opened, turned=orientation >= 5),
