@@ -258,6 +258,14 @@ def test_hdr_is_refused(transfer: int) -> None:
         assert "is an HDR picture" in refusal(data)
 
 
+def test_bt2020_is_refused_unless_a_profile_tells_its_colours() -> None:
+    for data in (nclx(9, 1), cicp(9, 1)):
+        assert "BT.2020 without an ICC profile" in refusal(data)
+    told = by_pillow(RGB, "PNG", icc_profile=profile("p3"))
+    told = told[:33] + png_chunk(b"cICP", bytes([9, 1, 0, 1])) + told[33:]
+    assert read_picture(told).icc_profile == profile("p3")
+
+
 def test_formats_are_told_by_content(tmp_path: Path) -> None:
     path = tmp_path / "really a png[Q=3].jpg"
     path.write_bytes(by_pillow(RGB, "PNG"))

@@ -49,7 +49,7 @@ _UPRIGHT: dict[int, Callable[[NDArray[Any]], NDArray[Any]]] = {
 _MILLIMETRES = 25.4  # in an inch; libvips counts pixels per millimetre
 _MADE_UP = {1.0, 2.834, 72 / _MILLIMETRES}  # by libvips, for files that name no resolution
 _MOST_PER_INCH = 100_000  # more is a broken file's, and libvips refuses to keep it
-_DISPLAY_P3, _PQ, _HLG = 12, 16, 18  # of ITU-T H.273
+_BT2020, _DISPLAY_P3, _PQ, _HLG = 9, 12, 16, 18  # of ITU-T H.273
 
 
 def read_picture(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Picture:
@@ -57,11 +57,12 @@ def read_picture(source: PictureSource, *, max_pixels: int = MAX_PIXELS) -> Pict
 
     The format is told by content. The picture is turned upright as its EXIF orientation asks. Of an
     animated PNG the still picture is read; files that hold several pictures are refused, as are
-    float, Lab and HDR (PQ and HLG) ones. Limits are checked before pixels are decoded.
+    float, Lab and HDR (PQ and HLG) ones, and BT.2020 without an ICC profile. Limits are
+    checked before pixels are decoded.
 
     An Ultra HDR JPEG's gain map and a Motion Photo's video are left out, with what XMP says of
-    them. Colours that a file describes otherwise than by an ICC profile or as Display P3 (PNG's
-    gAMA and cHRM, AVIF's and PNG's code points) are taken for sRGB.
+    them. Other colours that no ICC profile tells (by PNG's gAMA and cHRM, or by the numbers of
+    primaries in PNG and AVIF, but for Display P3) are taken for sRGB.
 
     Args:
         source: A path, or the encoded picture itself.
@@ -207,6 +208,8 @@ def _fault(image: libvips.Image, opened: _Opened, max_pixels: int) -> str | None
         return "holds several pictures; save the one to restore as a file of its own"
     if _colour(opened)[1] in (_PQ, _HLG):
         return "is an HDR picture; convert it to one of standard dynamic range"
+    if _colour(opened)[0] == _BT2020 and libvips.field(image, "icc-profile-data") is None:
+        return "is in the colours of BT.2020 without an ICC profile; convert it to sRGB"
     return None
 
 
