@@ -159,7 +159,8 @@ class Kept:
         self.name, self.freed = name, freed
 
     def restore(self, batch: NDArray[np.float32], _: object = None) -> NDArray[np.float32]:
-        return batch.copy()
+        copied: NDArray[np.float32] = batch.copy()
+        return copied
 
     def release_memory(self) -> None:
         self.freed.append(self.name)
