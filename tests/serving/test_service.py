@@ -75,7 +75,7 @@ def test_models_of_the_same_name_are_refused(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir()
         shutil.copy(find_weights("dehaze"), tmp_path / folder / f"{name}.safetensors")
     first, second, shipped = map(str, sorted(tmp_path.glob("*/*.safetensors")))
-    assert _offered("small", (first, first, "dehaze-small"))["weights"].source == first
+    assert _offered("small", (first, first, "dehaze-small", "dehaze"))["weights"].source == first
     with pytest.raises(UsageError, match=f"^{second}: there is a model weights already; rename"):
         _offered("small", (first, second))
     with pytest.raises(UsageError, match=f"^{shipped}: there is a model dehaze-small already"):

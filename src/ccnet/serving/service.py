@@ -175,11 +175,17 @@ def _offered(size: str, sources: tuple[str, ...]) -> dict[str, Offer]:
     for source in sources:
         is_onnx = source.lower().endswith(ONNX)
         path = Path(source) if is_onnx else find_weights(source)
-        if path.stem in offers and offers[path.stem].source != source:
+        known = offers.get(path.stem)
+        if known is not None and not _is_same(known, source, path):
             raise UsageError(f"{source}: there is a model {path.stem} already; rename the file.")
         model = None if is_onnx else read_model(path, path.stem)
         offers[path.stem] = Offer(source, model)
     return offers
+
+
+def _is_same(offer: Offer, source: str, path: Path) -> bool:
+    """Whether a model is one that is offered, named again, perhaps by its task."""
+    return source == offer.source or (offer.model is not None and path == offer.model.file)
 
 
 @contextmanager
