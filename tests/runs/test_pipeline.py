@@ -114,6 +114,18 @@ def test_what_its_format_cannot_hold_is_told_before_it_is_restored(
     assert "holds at most 16383 pixels" in fault
 
 
+def test_a_folder_that_cannot_be_made_is_told_before_restoring(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "0.png"
+    write_picture(Picture(np.zeros((1, 40, 3), np.uint8)), source)
+    monkeypatch.setattr(Restorer, "restore_picture", lambda *_, **__: pytest.fail("restored"))
+    results: list[Result] = []
+    pipeline = Pipeline(Request(model="none"), Restorer(), results.append)  # type: ignore[arg-type]
+    pipeline.run(iter([Task(0, Job(source, source / "1.png"))]))
+    assert results[0].fault == f"{source} cannot be made: {source} is a file."
+
+
 def test_a_clear_picture_that_is_left_alone_need_not_fit_the_format(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

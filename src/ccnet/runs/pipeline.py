@@ -16,7 +16,13 @@ from ccnet.errors import CCNetError, PictureError
 from ccnet.placing import place_file, temporary_beside
 from ccnet.restoration.automatic import AutoRestorer, Outcome
 from ccnet.restoration.comparing import side_by_side
-from ccnet.restoration.results import make_folder, read_bytes, result_format, stays
+from ccnet.restoration.results import (
+    check_folder,
+    make_folder,
+    read_bytes,
+    result_format,
+    stays,
+)
 from ccnet.runs.folders import Job, is_video
 from ccnet.runs.manifest import Source, inspect, owner_of
 from ccnet.runs.request import Request
@@ -177,6 +183,7 @@ class Pipeline:
         # A clear picture may need no writing, which is seen only when it has been recognised.
         kept = request.leave_clear or stays(picture, format, request.quality)
         if not (isinstance(self._restorer, AutoRestorer) and kept):
+            check_folder(job.target)
             named = format or picture.format
             check_target(picture, job.target, format=named, quality=request.quality)
 
