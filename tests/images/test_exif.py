@@ -5,7 +5,7 @@ import io
 import pytest
 from PIL import ExifTags, Image, TiffImagePlugin
 
-from ccnet.images.exif import exif_of_tiff, tiff_with_tags, upright_exif, upright_xmp
+from ccnet.images.exif import exif_of_tiff, tiff_with_tags, upright_exif
 from ccnet.images.tiff import tags_of
 
 from .made import by_pillow, by_tifffile, scene
@@ -118,16 +118,3 @@ def test_a_loop_of_directories_ends() -> None:
         by_tifffile(scene(9, 9, 3), photometric="rgb"), bytes(block), None, resolution=True
     )
     assert exif_of_tiff(tags_of(tiff)) is not None
-
-
-@pytest.mark.parametrize(
-    ("packet", "expected"),
-    [
-        (b'<a tiff:Orientation="6" b="8">', b'<a tiff:Orientation="1" b="8">'),
-        (b"<tiff:Orientation>3</tiff:Orientation>", b"<tiff:Orientation>1</tiff:Orientation>"),
-        (b'<a tiff:Orientation="1">', b'<a tiff:Orientation="1">'),
-        (b"<a/>", b"<a/>"),
-    ],
-)
-def test_xmp_is_turned_upright_too(packet: bytes, expected: bytes) -> None:
-    assert upright_xmp(packet) == expected

@@ -1,4 +1,4 @@
-"""What XMP says of a video or gain map that is left out of a picture."""
+"""XMP, whose orientation and claims of lost parts are changed, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccnet.images import read_picture
-from ccnet.images.xmp import without_lost_parts
+from ccnet.images.xmp import upright_xmp, without_lost_parts
 
 from .made import by_pillow, scene
 
@@ -65,3 +65,16 @@ def test_any_bytes_come_back(noise: bytes, at: int) -> None:
     packet = HEAD + CLAIMS + b">" + DIRECTORY + ELEMENTS + TAIL
     damaged = packet[:at] + noise + packet[at + len(noise) :]
     assert len(without_lost_parts(damaged)) <= len(damaged)
+
+
+@pytest.mark.parametrize(
+    ("packet", "expected"),
+    [
+        (b'<a tiff:Orientation="6" b="8">', b'<a tiff:Orientation="1" b="8">'),
+        (b"<tiff:Orientation>3</tiff:Orientation>", b"<tiff:Orientation>1</tiff:Orientation>"),
+        (b'<a tiff:Orientation="1">', b'<a tiff:Orientation="1">'),
+        (b"<a/>", b"<a/>"),
+    ],
+)
+def test_xmp_is_turned_upright_too(packet: bytes, expected: bytes) -> None:
+    assert upright_xmp(packet) == expected

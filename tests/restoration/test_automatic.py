@@ -120,6 +120,8 @@ def test_a_clear_file_can_be_left_where_it_is(
 ) -> None:
     target = tmp_path / "new" / "out.jpg"
     assert automatic.restore_file(clear_file, target, leave_clear=True).model is None
+    nowhere = clear_file / "out.png"  # a folder that cannot be made, and need not be
+    assert automatic.restore_file(clear_file, nowhere, leave_clear=True).model is None
     assert not target.parent.exists()
     outcome = automatic.restore_file(hazy_file, tmp_path / "out.png", leave_clear=True)
     assert outcome == Outcome("haze", registry.DEFAULTS["dehaze"])

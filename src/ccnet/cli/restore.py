@@ -221,16 +221,12 @@ def restore(
         leave_clear=output is None,
     )
     if _STREAM in (*inputs, output):
-        if cluster is not None:
-            raise UsageError(
-                "--cluster restores files; leave it out for standard input and output."
-            )
         if len(inputs) > 1:
             raise UsageError("Standard input and output take one picture; name one input.")
-        if workers is not None or devices is not None or compare or as_json:
+        if any(each not in (None, False) for each in (cluster, workers, devices, compare, as_json)):
             raise UsageError(
-                "--workers, --devices, --compare and --json are for files; leave them out for "
-                "standard input and output."
+                "--cluster, --workers, --devices, --compare and --json are for files; leave them "
+                "out for standard input and output."
             )
         _restore_stream(request, inputs[0], output)
         return

@@ -6,7 +6,6 @@ the EXIF of TIFF files altogether; so the block is carried here. Tag numbers are
 
 from __future__ import annotations
 
-import re
 import struct
 
 from ccnet.images.tiff import (
@@ -30,7 +29,6 @@ _ALL_POINTERS = set[int]().union(*_POINTERS)
 # date, artist, host computer, rating, copyright and Windows's title, comment, author and so on.
 _DESCRIPTIONS = {270, 271, 272, 305, 306, 315, 316, 18246, 18249, 33432, *range(40091, 40096)}
 _PREFIX = b"Exif\0\0"
-_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)[2-8]")
 
 
 def upright_exif(exif: bytes, width: int, height: int) -> bytes | None:
@@ -71,11 +69,6 @@ def upright_exif(exif: bytes, width: int, height: int) -> bytes | None:
                 blob[field.entry : field.entry + 12] = entry
     blob[main.link : main.link + 4] = bytes(4)
     return bytes(blob)
-
-
-def upright_xmp(xmp: bytes) -> bytes:
-    """Set the orientation that an XMP packet may repeat to 1."""
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 
 def exif_of_tiff(tags: Tags) -> bytes | None:

@@ -17,12 +17,12 @@ from ccnet.errors import PictureError
 from ccnet.images import libvips
 from ccnet.images.colour import usable_profile
 from ccnet.images.containers import avif_colour, png_colour, webp_is_lossless
-from ccnet.images.exif import exif_of_tiff, upright_exif, upright_xmp
+from ccnet.images.exif import exif_of_tiff, upright_exif
 from ccnet.images.formats import FORMATS, HEAD_BYTES, NAMES, describe_other, format_of
 from ccnet.images.photoshop import split_resources
 from ccnet.images.picture import Picture, Space
 from ccnet.images.tiff import Tags, find_fault
-from ccnet.images.xmp import without_lost_parts
+from ccnet.images.xmp import upright_xmp, without_lost_parts
 
 MAX_PIXELS = 2**28
 """The most pixels that `read_picture` decodes unless told otherwise: 268 million."""

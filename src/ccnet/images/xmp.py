@@ -1,4 +1,4 @@
-"""XMP: kept byte for byte, but for what it says of parts that a picture loses when it is read.
+"""XMP: kept byte for byte, but for the orientation and what it says of parts that are lost.
 
 Phones append a short video or a gain map for HDR screens to a JPEG file. An XMP packet that went on
 telling of it would make viewers look for what is not there. Names are those of Android's Motion
@@ -14,9 +14,15 @@ _CAMERA = "http://ns.google.com/photos/1.0/camera/"
 _CONTAINER = "http://ns.google.com/photos/1.0/container/"
 _GAIN_MAP = "http://ns.adobe.com/hdr-gain-map/1.0/"
 _VIDEOS = ("MotionPhoto", "MicroVideo")  # and what begins so, as MicroVideoOffset
+_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation\s*(?:=\s*[\"']|>)\s*)[2-8]")
 _TAG_NAME = re.compile(rb"<[^\s/>]+")
 _ATTRIBUTE = re.compile(rb"\s+([^\s=]+)\s*=\s*(?:\"[^\"]*\"|'[^']*')")
 _TAG_END = re.compile(rb"\s*(/?)>")
+
+
+def upright_xmp(xmp: bytes) -> bytes:
+    """Set the orientation that an XMP packet may repeat to 1."""
+    return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
 
 
 def without_lost_parts(xmp: bytes) -> bytes:

@@ -130,7 +130,8 @@ class AutoRestorer:
         source, target = Path(source), Path(target)
         if not overwrite and os.path.lexists(target):
             raise PictureError(taken(target))
-        check_folder(target)
+        if not leave_clear:  # with it there may be nothing to write
+            check_folder(target)
         picture = read_picture(source)
         format = result_format(picture, source, target, format)  # noqa: A001
         copied = stays(picture, format, quality)  # where nothing is wrong with it
