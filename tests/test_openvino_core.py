@@ -17,7 +17,7 @@ from ccnet.restoration.engines.openvino_engine import OpenVinoEngine
 from ccnet.weights.registry import find_onnx
 
 path = find_onnx("dehaze-small")
-engines = {name: OpenVinoEngine(path) for name in "abc"}
+engines = {name: OpenVinoEngine(path, precision="float32") for name in "abc"}
 for name in sys.argv[2]:
     del engines[name]
 try:

@@ -45,3 +45,8 @@ class DatasetError(UsageError):
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.problems = tuple(problems)
+
+
+def reason_of(error: Exception) -> str:
+    """Say what the system says is wrong, or else the error, as the end of a sentence."""
+    return str(getattr(error, "strerror", None) or error).lower()

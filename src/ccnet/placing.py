@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from ccnet.errors import CCNetError
+from ccnet.errors import CCNetError, reason_of
 
 if sys.platform != "win32":
     import fcntl
@@ -87,8 +87,7 @@ def _told(path: str | os.PathLike[str], error: type[CCNetError]) -> Iterator[Non
     except FileExistsError as cause:
         raise error(taken(path)) from cause
     except (OSError, ValueError) as cause:  # ValueError: a zero byte in the path
-        reason = getattr(cause, "strerror", None) or str(cause)
-        raise error(f"{os.fspath(path)} cannot be written: {reason.lower()}.") from cause
+        raise error(f"{os.fspath(path)} cannot be written: {reason_of(cause)}.") from cause
 
 
 def temporary_beside(path: Path, suffix: str = "", owner: str = "") -> Path:
@@ -132,11 +131,12 @@ def sweep(folder: Path, seconds: float = 0.0, owner: str = "") -> None:
     """
     before = time.time() - seconds
     with suppress(OSError):
-        names = [entry.name for entry in os.scandir(folder) if is_temporary(entry.name)]
-        for name in (name for name in names if name.startswith(_PREFIX + owner)):
-            with suppress(OSError), (folder / name).open("rb") as file:
+        for path in folder.iterdir():
+            if not (is_temporary(path.name) and path.name.startswith(_PREFIX + owner)):
+                continue
+            with suppress(OSError), path.open("rb") as file:
                 if os.fstat(file.fileno()).st_mtime <= before and hold(file):
-                    (folder / name).unlink()
+                    path.unlink()
 
 
 @contextmanager

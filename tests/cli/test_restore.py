@@ -131,9 +131,34 @@ def test_a_clear_picture_goes_through_a_pipe_unchanged(tmp_path: Path) -> None:
     into = ccnet("restore", "-", "-o", tmp_path / "a.jpg", data=clear.read_bytes())
     assert into.stdout.decode().strip() == str(tmp_path / "a.jpg")
     assert (tmp_path / "a.jpg").read_bytes() == clear.read_bytes()
+    ccnet("restore", "-", "-o", tmp_path / "new" / "b.jpg", data=clear.read_bytes())
+    assert (tmp_path / "new" / "b.jpg").read_bytes() == clear.read_bytes()
     other = ccnet("restore", "-", "--format", "png", data=clear.read_bytes())
     with Image.open(io.BytesIO(other.stdout)) as image:
         assert image.format == "PNG"
+
+
+def test_where_nothing_can_be_written_is_told_before_restoring(
+    weights: Path, tmp_path: Path
+) -> None:
+    source = photograph(tmp_path / "a.png")
+    nowhere = source / "b.png"
+    told = f"ccnet: {source} cannot be made: {source} is a file.\n"
+    done = ccnet("restore", "-", "--model", weights, "-o", nowhere, data=source.read_bytes())
+    assert (done.returncode, done.stderr.decode()) == (1, told)
+    suffix = ccnet("restore", "-", "-o", tmp_path / "b.xyz", data=source.read_bytes())
+    assert suffix.returncode == 1
+    assert b"b.xyz cannot be written: .xyz is no suffix " in suffix.stderr
+    assert len(suffix.stderr.splitlines()) == 1
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path) -> None:
+    photograph(tmp_path / "a.png")
+    for arguments in (["restore", ""], ["restore", "a.png", "-o", ""]):
+        done = ccnet(*arguments, cwd=tmp_path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert b"empty name" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
 @pytest.mark.slow

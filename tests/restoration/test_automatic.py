@@ -115,15 +115,8 @@ def test_a_clear_file_is_only_encoded_anew_where_that_is_asked(
     assert (tmp_path / "small.jpg").stat().st_size < clear_file.stat().st_size / 2
 
 
-def test_a_clear_file_can_be_left_where_it_is(
-    automatic: AutoRestorer, clear_file: Path, hazy_file: Path, tmp_path: Path
-) -> None:
-    target = tmp_path / "new" / "out.jpg"
-    assert automatic.restore_file(clear_file, target, leave_clear=True).model is None
-    nowhere = clear_file / "out.png"  # a folder that cannot be made, and need not be
-    assert automatic.restore_file(clear_file, nowhere, leave_clear=True).model is None
-    assert not target.parent.exists()
-    outcome = automatic.restore_file(hazy_file, tmp_path / "out.png", leave_clear=True)
+def test_a_file_is_restored(automatic: AutoRestorer, hazy_file: Path, tmp_path: Path) -> None:
+    outcome = automatic.restore_file(hazy_file, tmp_path / "out.png")
     assert outcome == Outcome("haze", registry.DEFAULTS["dehaze"])
     with Image.open(tmp_path / "out.png") as image:
         assert np.array_equal(np.asarray(image), np.asarray(automatic(hazy_pixels())))

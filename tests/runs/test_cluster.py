@@ -19,9 +19,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import ray
 from skimage import data
 
+from ccnet.errors import UsageError
 from ccnet.images import Picture, write_picture
+from ccnet.runs.cluster import _connected
 from ccnet.runs.manifest import NAME
 
 from ..clusters import two_nodes
@@ -142,3 +145,17 @@ def test_options_that_make_no_sense_with_a_cluster_are_told(
     assert process.returncode == 2
     assert len(error.splitlines()) == 1
     assert told in error
+
+
+def test_a_cluster_of_another_ray_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("Version mismatch:\n  cluster: Ray 1\n  this process: Ray 2.")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with (
+        pytest.raises(
+            UsageError, match=r": Version mismatch: cluster: Ray 1 this process: Ray 2\.$"
+        ),
+        _connected("local"),
+    ):
+        pytest.fail("connected")

@@ -85,6 +85,12 @@ def test_results_of_an_earlier_run_are_not_restored_again(tmp_path: Path) -> Non
     assert [job.source for job in planned(named)] == [named]
 
 
+def test_a_file_called_like_the_mark_alone_is_no_result(tmp_path: Path) -> None:
+    names = ("-restored.jpg", "-restored-compare.png", "-restored.jpg-compare.jpg")
+    touch(*(tmp_path / name for name in names))
+    assert {job.source.name for job in planned(tmp_path)} == set(names)
+
+
 def test_globs_reach_into_folders_and_a_file_named_like_one_is_a_file(tmp_path: Path) -> None:
     touch(tmp_path / "x" / "a.jpg", tmp_path / "y" / "b.jpg", tmp_path / "[1].jpg")
     found = planned(tmp_path / "**" / "*.jpg", output=tmp_path / "out")

@@ -13,6 +13,7 @@ from skimage import data
 import ccnet.images
 from ccnet.images import Picture, write_picture
 from ccnet.restoration.automatic import AutoRestorer, Outcome
+from ccnet.runs import pipeline as pipelines
 from ccnet.runs.folders import Job, plan
 from ccnet.runs.pipeline import Pipeline, Result, Task
 from ccnet.runs.request import Request
@@ -61,7 +62,7 @@ def test_an_unexpected_error_fails_its_file_alone(
         )
     else:
         name = f"{stage}_picture"
-        monkeypatch.setattr(ccnet.images, name, break_at_second(getattr(ccnet.images, name), 0))
+        monkeypatch.setattr(pipelines, name, break_at_second(getattr(ccnet.images, name), 0))
     pipeline = Pipeline(Request(model="none"), Restorer(), results.append)  # type: ignore[arg-type]
     pipeline.run(iter([Task(number, job) for number, job in enumerate(jobs)]))
     assert [result.number for result in results] == [0, 1, 2]
@@ -123,7 +124,12 @@ def test_a_folder_that_cannot_be_made_is_told_before_restoring(
     results: list[Result] = []
     pipeline = Pipeline(Request(model="none"), Restorer(), results.append)  # type: ignore[arg-type]
     pipeline.run(iter([Task(0, Job(source, source / "1.png"))]))
-    assert results[0].fault == f"{source} cannot be made: {source} is a file."
+    # Where it may be clear and its file be copied, that needs a folder, too.
+    monkeypatch.setattr(AutoRestorer, "restore_picture", lambda *_, **__: pytest.fail("restored"))
+    automatic = Pipeline(Request(), AutoRestorer(device="cpu"), results.append)
+    automatic.run(iter([Task(1, Job(source, source / "1.png"))]))
+    told = f"{source} cannot be made: {source} is a file."
+    assert [result.fault for result in results] == [told, told]
 
 
 def test_a_clear_picture_that_is_left_alone_need_not_fit_the_format(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from skimage import data
 
-from ccnet.errors import UsageError
+from ccnet.errors import PictureError, UsageError
 from ccnet.images import Picture, write_picture
 from ccnet.network import CCNet
 from ccnet.runs import cluster
@@ -199,6 +199,22 @@ def test_what_cannot_be_reached_is_told_in_a_sentence(request_tiny: Request) -> 
     (report,) = reports
     assert str(report.fault).startswith("http://127.0.0.1:9/x.png ")
     assert "\n" not in str(report.fault)
+
+
+def test_an_output_that_cannot_be_looked_at_is_told_in_a_sentence(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise _NoCredentialsError("Unable to locate credentials")
+
+    out = locate("memory://bucket/out.png")
+    monkeypatch.setattr(type(out), "is_dir", refuse)
+    with pytest.raises(PictureError, match=r"out\.png cannot be read: Unable to locate cred.*\.$"):
+        plan([str(store / "a.png")], out, None)
+
+
+class _NoCredentialsError(Exception):
+    """One as botocore's, which is no OSError."""
 
 
 def test_a_file_that_ends_processes_is_given_up_and_the_others_are_not(

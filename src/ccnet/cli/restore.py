@@ -174,7 +174,7 @@ def restore(
 ) -> None:
     """Restore photographs and videos: ccnet restore hazy.jpg.
 
-    Prints the name of each file that it has written, and on standard error what pictures were
+    Prints the name of each result that it has written, and on standard error what pictures were
     taken for and what ran the model. Exits with 0 if all was done, 1 if some inputs failed (each is
     named, the others are done), and 2 for a wrong usage.
 
@@ -187,6 +187,8 @@ def restore(
     from ccnet.runs.stores import is_remote, locate
     from ccnet.weights.registry import DEFAULTS
 
+    if "" in (*inputs, output):  # which Path takes for the current folder
+        raise UsageError("An empty name is no file; a variable of the script may be unset.")
     if task not in (None, _AUTO, *DEFAULTS):
         raise UsageError(f"--task {task} is none of {', '.join((_AUTO, *DEFAULTS))}.")
     if task == _AUTO and model is not None:
@@ -274,8 +276,9 @@ def _restore_stream(request: Request, source: str, target: str | None) -> None:
     """Restore standard input, or to standard output, on which nothing else is written."""
     from ccnet.images import encode_picture, read_picture, write_picture
     from ccnet.images.formats import format_of_suffix
+    from ccnet.images.writing import check_target
     from ccnet.restoration import Restorer
-    from ccnet.restoration.results import read_bytes, stays
+    from ccnet.restoration.results import check_folder, make_folder, read_bytes, stays
 
     if source == _STREAM and sys.stdin.isatty():
         raise UsageError("Standard input is a terminal; send a picture in with < or a pipe.")
@@ -286,6 +289,12 @@ def _restore_stream(request: Request, source: str, target: str | None) -> None:
     data = sys.stdin.buffer.read() if source == _STREAM else None
     picture = read_picture(source if data is None else data)
     into = None if target is None or target == _STREAM else Path(target)
+    format, quality, overwrite = request.format, request.quality, request.overwrite  # noqa: A001
+    wanted = format or (picture.format if into is None else format_of_suffix(into))
+    if into is not None:
+        check_folder(into)
+        if not (request.model is None and stays(picture, wanted, quality)):
+            check_target(picture, into, format=format, quality=quality)
     restorer = request.load()
     if isinstance(restorer, Restorer):
         restored = restorer.restore_picture(picture)
@@ -295,8 +304,6 @@ def _restore_stream(request: Request, source: str, target: str | None) -> None:
         typer.echo(one_line(_taken_for(name, outcome)), err=True)
     if restorer.engine:
         typer.echo(f"restored with {restorer.engine}", err=True)
-    format, quality, overwrite = request.format, request.quality, request.overwrite  # noqa: A001
-    wanted = format or (picture.format if into is None else format_of_suffix(into))
     if restored is not picture or not stays(picture, wanted, quality):
         data = None
     elif data is None:
@@ -305,6 +312,7 @@ def _restore_stream(request: Request, source: str, target: str | None) -> None:
         sys.stdout.buffer.write(data or encode_picture(restored, format, quality))
         sys.stdout.buffer.flush()
         return
+    make_folder(into.parent)
     if data is None:
         write_picture(restored, into, format=format, quality=quality, overwrite=overwrite)
     else:
@@ -364,7 +372,7 @@ class _Told:
             if report.there and not self._json:
                 write_line(str(report.job.target), self._bar)
         if self._json:
-            typer.echo(json.dumps(report.facts()))
+            write_line(json.dumps(report.facts()), self._bar)
         if fault:
             self._line(f"ccnet: {fault if source in fault else f'{source}: {fault}'}")
         if result is not None and result.trace and wants_traces():

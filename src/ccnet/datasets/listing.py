@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ccnet.datasets.naming import is_picture_name
+from ccnet.errors import reason_of
 
 _IGNORED = {"thumbs.db", "desktop.ini", "__macosx"}
 
@@ -116,8 +117,7 @@ def _listing(folder: Path) -> Listing:
                 else:
                     others.append(entry.name)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        return Listing(fault=reason.lower())
+        return Listing(fault=reason_of(error))
     return Listing(tuple(sorted(folders)), tuple(sorted(pictures)), tuple(sorted(others)))
 
 

@@ -13,7 +13,7 @@ from ccnet.datasets.listing import Disk
 from ccnet.datasets.matching import Found, Problem
 from ccnet.datasets.naming import folded, stem_of
 from ccnet.datasets.pairs import Pair
-from ccnet.errors import DatasetError
+from ccnet.errors import DatasetError, reason_of
 
 _COLUMNS = {"degraded", "target", "split", "scene"}
 _SPLITS = {
@@ -87,8 +87,7 @@ def _rows(path: Path) -> Iterator[tuple[int, Mapping[str, str]]]:
     except csv.Error as error:
         raise DatasetError(f"{path} is no CSV file: {error}.") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise DatasetError(f"{path} cannot be read as a CSV file: {reason.lower()}.") from error
+        raise DatasetError(f"{path} cannot be read as a CSV file: {reason_of(error)}.") from error
 
 
 def find_lists(disk: Disk, path: Path, names: Mapping[str, str]) -> dict[str, Path]:
@@ -112,7 +111,7 @@ def read_list(file: Path, root: Path, scene: str) -> Found:
     try:
         text = file.read_text("utf-8", "surrogateescape")
     except OSError as error:
-        raise DatasetError(f"{file} cannot be read: {(error.strerror or '').lower()}.") from error
+        raise DatasetError(f"{file} cannot be read: {reason_of(error)}.") from error
     lines = [(at, line.split()) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
     found = Found()
     pairing = _Pairing(file)

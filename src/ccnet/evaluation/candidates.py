@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ccnet.errors import WeightsError
+from ccnet.errors import WeightsError, reason_of
 from ccnet.evaluation.classical import deconvolve, filter_median, sharpen
 from ccnet.evaluation.cost import count_macs, count_parameters
 from ccnet.evaluation.dark_channel import remove_haze
 from ccnet.evaluation.foreign import holds_torchscript, load_onnx, load_torchscript
 from ccnet.restoration import Restorer
+from ccnet.weights.hub import sha256
 from ccnet.weights.registry import find_weights, load_network
 
 Pixels: TypeAlias = NDArray[np.float32]
@@ -93,9 +93,9 @@ def _open(name: str, model: str, device: str, precision: str, tile: str | int) -
     if not file.is_file():
         raise WeightsError(f"{file} is {'no file' if file.exists() else 'not there'}.")
     try:
-        checksum = hashlib.sha256(file.read_bytes()).hexdigest()
+        checksum = sha256(file)
     except OSError as error:
-        raise WeightsError(f"{file} cannot be read: {error.strerror}.") from error
+        raise WeightsError(f"{file} cannot be read: {reason_of(error)}.") from error
     if file.suffix.lower() == ".onnx":
         return Candidate(name, _alone(load_onnx(file, device)), None, None, file, checksum)
     if holds_torchscript(file):

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
-from ccnet.errors import CCNetError, UsageError
+from ccnet.errors import CCNetError, UsageError, reason_of
 from ccnet.evaluation.markdown import cell, table
 from ccnet.evaluation.measuring import Measurement, Measurements
 from ccnet.evaluation.summary import HIGHEST_PSNR, Summary
@@ -201,7 +201,7 @@ def write_files(files: Mapping[str, bytes], folder: Path, *, overwrite: bool) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CCNetError(f"{folder} cannot be made: {error.strerror}.") from error
+        raise CCNetError(f"{folder} cannot be made: {reason_of(error)}.") from error
     for name, data in files.items():
         place_file(data, folder / name, error=CCNetError, overwrite=overwrite)
 

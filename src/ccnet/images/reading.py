@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ccnet.errors import PictureError
+from ccnet.errors import PictureError, reason_of
 from ccnet.images import libvips
 from ccnet.images.colour import usable_profile
 from ccnet.images.containers import avif_colour, png_colour, webp_is_lossless
@@ -135,8 +135,7 @@ def _opened(source: PictureSource) -> Iterator[_Opened]:
             f"{libvips.reason(error)}."
         ) from error
     except OSError as error:
-        reason = (error.strerror or "reading fails").lower()
-        raise PictureError(f"{name} cannot be read: {reason}.") from error
+        raise PictureError(f"{name} cannot be read: {reason_of(error)}.") from error
     except MemoryError as error:
         raise PictureError(f"{name} needs more memory than there is.") from error
 

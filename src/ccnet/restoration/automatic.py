@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccnet.errors import PictureError, UsageError
+from ccnet.images import Picture, read_picture, write_picture
+from ccnet.images.writing import check_target
 from ccnet.placing import place_file, taken
 from ccnet.recognition import CLEAR, TASKS
 from ccnet.restoration import pillow
@@ -28,11 +30,11 @@ from ccnet.restoration.results import (
     stays,
 )
 from ccnet.restoration.tiling import Progress, checked_tile
+from ccnet.weights.registry import DEFAULTS, SIZES, model_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ccnet.images import Picture
     from ccnet.network import CCNet
 
 
@@ -116,30 +118,23 @@ class AutoRestorer:
         format: str | None = None,  # noqa: A002
         quality: int | None = None,
         overwrite: bool = False,
-        leave_clear: bool = False,
         progress: Progress | None = None,
     ) -> Outcome:
         """Restore a file into another, as `Restorer.restore_file` does.
 
         A clear picture's file is copied byte for byte, or encoded anew where another format or a
-        quality is asked for; with `leave_clear` nothing is written for it.
+        quality is asked for.
         """
-        from ccnet.images import read_picture, write_picture
-        from ccnet.images.writing import check_target
-
         source, target = Path(source), Path(target)
         if not overwrite and os.path.lexists(target):
             raise PictureError(taken(target))
-        if not leave_clear:  # with it there may be nothing to write
-            check_folder(target)
+        check_folder(target)
         picture = read_picture(source)
         format = result_format(picture, source, target, format)  # noqa: A001
         copied = stays(picture, format, quality)  # where nothing is wrong with it
         if not copied:
             check_target(picture, target, format=format, quality=quality)
         restored, outcome = self.restore_picture(picture, progress=progress)
-        if outcome.model is None and leave_clear:
-            return outcome
         make_folder(target.parent)
         if outcome.model is None and copied:
             data = picture.piped or read_bytes(source)
@@ -155,11 +150,6 @@ class AutoRestorer:
         """
         outcome = _recognise_arrays(arrays, self.size)
         return None if outcome.model is None else self._restorer(outcome.model), outcome
-
-    def release_memory(self) -> None:
-        """Free what is kept of one picture for the next, up to 2 GiB for each model on a CPU."""
-        for restorer in list(self._restorers.values()):
-            restorer.release_memory()
 
     def _restorer(self, model: str) -> Restorer:
         """Load a model, and free what the one before it keeps."""
@@ -206,16 +196,12 @@ def _rgb_cut(array: NDArray[Any], rows: slice, columns: slice) -> NDArray[np.flo
 
 def checked_size(size: str | None) -> str | None:
     """Give a size back; raises `UsageError` for one that no models have."""
-    from ccnet.weights.registry import SIZES
-
     if size not in (None, *SIZES):
         raise UsageError(f"size={size} is none of {', '.join(SIZES)}.")
     return size
 
 
 def _outcome_of(kind: str, size: str | None) -> Outcome:
-    from ccnet.weights.registry import model_of
-
     return Outcome(kind, None if kind == CLEAR else model_of(TASKS[kind], size))
 
 
@@ -235,8 +221,6 @@ def make_restorer(
     The arguments and what they raise are those of `AutoRestorer`; `UsageError`, too, where a
     `size` is given for a model that is no task.
     """
-    from ccnet.weights.registry import DEFAULTS, model_of
-
     checked_size(size)
     if size is not None and model is not None:
         if model not in DEFAULTS:

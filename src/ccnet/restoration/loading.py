@@ -120,6 +120,9 @@ def load_engine(
     if not isinstance(model, (str, os.PathLike)):
         if choose_engine(engine, device, precision, ("torch",)) != "torch":
             raise UsageError(f"engine={engine} runs models by name or file; a CCNet needs torch.")
+        device = find_device(device)
+        if precision == "auto":
+            precision = _fastest("torch", device)
         from ccnet.restoration.engines.torch_engine import TorchEngine
 
         return TorchEngine(model, device=device, precision=precision)

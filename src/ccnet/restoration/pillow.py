@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, TypeGuard
 import numpy as np
 
 from ccnet.errors import UsageError
+from ccnet.images import Picture
+from ccnet.images.colour import usable_profile
+from ccnet.images.picture import Space
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-
-    from ccnet.images import Picture
-    from ccnet.images.picture import Space
 
 # By mode: the space of its colours and whether alpha follows them.
 _MODES: dict[str, tuple[Space, bool]] = {
@@ -34,9 +34,6 @@ def is_image(value: object) -> TypeGuard[Image]:
 
 def to_picture(image: Image) -> Picture:
     """Take an image's pixels and colour profile. Raises UsageError for a mode of another kind."""
-    from ccnet.images import Picture
-    from ccnet.images.colour import usable_profile
-
     if image.mode not in _MODES:
         raise UsageError(
             f"A Pillow image of mode {image.mode} is not restored: convert it first, for example "
@@ -60,8 +57,7 @@ def from_picture(picture: Picture, like: Image) -> Image:
     pixels = picture.pixels
     if picture.alpha is not None:
         pixels = np.dstack((pixels, picture.alpha))
-    mode = like.mode
-    data = np.ascontiguousarray(pixels)
-    image = Image.frombytes(mode, like.size, data.astype(data.dtype.newbyteorder("<")).tobytes())
+    data = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+    image = Image.frombytes(like.mode, like.size, data)
     image.info = dict(like.info)
     return image

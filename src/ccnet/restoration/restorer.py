@@ -7,15 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ccnet.errors import PictureError, UsageError
+from ccnet.images import Picture, read_picture, to_srgb, with_srgb_change, write_picture
+from ccnet.images.colour import as_srgb
+from ccnet.images.writing import check_target
 from ccnet.placing import taken
 from ccnet.restoration import pillow
-from ccnet.restoration.arrays import Cuts, check_array, rgb_of, with_rgb
+from ccnet.restoration.arrays import Cuts, Scalar, check_array, rgb_of, with_rgb
 from ccnet.restoration.engines.engine import Engine, Floats, MemoryRanOut
 from ccnet.restoration.engines.ensemble import Ensemble
 from ccnet.restoration.loading import TURNS, load_engine
@@ -25,10 +28,7 @@ from ccnet.restoration.tiling import Progress, TileSize, checked_tile, restore_b
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from ccnet.images import Picture
     from ccnet.network import CCNet
-
-Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class Restorer:
@@ -125,8 +125,6 @@ class Restorer:
 
     def restore_picture(self, picture: Picture, *, progress: Progress | None = None) -> Picture:
         """Restore a decoded file, in its own colours and with everything else kept."""
-        from ccnet.images import to_srgb, with_srgb_change
-
         if self.strength == 0:
             return picture
 
@@ -141,8 +139,6 @@ class Restorer:
 
     def restore_pictures(self, pictures: Sequence[Picture]) -> list[Picture]:
         """Restore decoded files of one size together, to what `restore_picture` gives of each."""
-        from ccnet.images import to_srgb, with_srgb_change
-
         if self.strength == 0:
             return list(pictures)
         before = [to_srgb(picture) for picture in pictures]
@@ -202,9 +198,6 @@ class Restorer:
             PictureError: The source cannot be read or the target not be written, which names it.
             UsageError: No such format or quality.
         """
-        from ccnet.images import read_picture, write_picture
-        from ccnet.images.writing import check_target
-
         source, target = Path(source), Path(target)
         if not overwrite and os.path.lexists(target):
             raise PictureError(taken(target))
@@ -256,9 +249,6 @@ def no_picture(value: object) -> UsageError:
 
 def read_array(path: str | os.PathLike[str]) -> NDArray[Any]:
     """Read a file as an sRGB array (H, W, 3), or (H, W, 4) with alpha, of its own depth."""
-    from ccnet.images import read_picture
-    from ccnet.images.colour import as_srgb
-
     picture = read_picture(path)
     if picture.space != "rgb" or picture.icc_profile:
         picture = as_srgb(picture)

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ccnet.errors import PictureError
+from ccnet.errors import PictureError, reason_of
+from ccnet.images import Picture
 from ccnet.images.formats import format_named, format_of_suffix
-
-if TYPE_CHECKING:
-    from ccnet.images import Picture
 
 
 def result_format(picture: Picture, source: Path, target: Path, asked: str | None) -> str | None:
@@ -35,7 +32,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise PictureError(f"{path} cannot be read: {error.strerror}.") from error
+        raise PictureError(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def make_folder(folder: Path) -> None:
@@ -65,5 +62,5 @@ def check_folder(target: Path) -> None:
 
 def _not_made(folder: Path, error: OSError | ValueError) -> PictureError:
     if isinstance(error, OSError):
-        return PictureError(f"{folder} cannot be made: {error.strerror}.")
+        return PictureError(f"{folder} cannot be made: {reason_of(error)}.")
     return PictureError(f"{str(folder)!r} cannot be made: {error}.")  # for a zero byte in the name

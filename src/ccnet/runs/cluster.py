@@ -129,8 +129,8 @@ def _connected(address: str) -> Iterator[None]:
                 logging_level=logging.CRITICAL,
                 include_dashboard=dashboard,
             )
-    except (ConnectionError, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+    except (OSError, RuntimeError, ValueError) as error:  # the second for another Python's Ray
+        reason = " ".join(str(error).split()).rstrip(".")
         raise UsageError(f"--cluster {address} cannot be connected to: {reason}.") from error
     try:
         yield

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ccnet.errors import PictureError, UsageError
+from ccnet.errors import PictureError, UsageError, reason_of
 from ccnet.images.formats import FORMATS, NAMES, format_named, format_of_suffix
-from ccnet.runs.stores import files_below, is_remote, locate
+from ccnet.runs.stores import files_below, is_remote, locate, told
 
 MARK = "-restored"
 """Put behind a file's name where no other place for the result is named."""
@@ -179,7 +179,8 @@ def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
         name = stem.name.removesuffix(COMPARISON)
         if name != stem.name and format_of_suffix(Path(name)) is not None:
             name = Path(name).stem
-        if not (name.endswith(MARK) and stem.with_name(name.removesuffix(MARK)) in stems):
+        original = name.removesuffix(MARK)
+        if original in ("", name) or stem.with_name(original) not in stems:
             yield file
 
 
@@ -198,7 +199,7 @@ def _walk(folder: Path, skipped: Path | None) -> Iterator[_Found]:
                 yield _Found(here / name, (here / name).relative_to(folder), folder=folder)
     for error in faults:
         path = Path(error.filename)
-        yield _Found(path, path, f"{path} cannot be read: {(error.strerror or '').lower()}.")
+        yield _Found(path, path, f"{path} cannot be read: {reason_of(error)}.")
 
 
 def _walk_store(path: Path, skipped: Path | None) -> Iterator[_Found]:
@@ -240,7 +241,8 @@ def _is_file(output: Path) -> bool:
 
 def _is_folder(path: Path) -> bool:
     if is_remote(path):
-        return path.is_dir()
+        with told(path, "read"):
+            return path.is_dir()
     return os.path.isdir(path)  # noqa: PTH112 - the other one fails for what cannot be looked at
 
 

@@ -15,19 +15,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ccnet.errors import PictureError
+from ccnet.errors import PictureError, reason_of
 from ccnet.placing import hold
 from ccnet.recognition import CLEAR
 from ccnet.restoration.results import make_folder
-from ccnet.runs.request import Identity, sha256_of
+from ccnet.runs.request import Identity
+from ccnet.weights.hub import sha256
 
 NAME = ".ccnet-manifest.jsonl"
 
 _SECONDS = 2.0
 """By which the time of a file that nobody changed may differ: FAT keeps no finer one."""
 
-
 _NO_LINE = (ValueError, KeyError, TypeError, AttributeError)
+"""What reading something else as a line of a manifest raises."""
 
 
 class Source(NamedTuple):
@@ -142,7 +143,7 @@ class Manifest:
         return target.relative_to(self.folder).as_posix()
 
     def _fault(self, error: OSError) -> PictureError:
-        return PictureError(f"{self.path} cannot be written: {(error.strerror or '').lower()}.")
+        return PictureError(f"{self.path} cannot be written: {reason_of(error)}.")
 
 
 def owner_of(folder: Path | None) -> str:
@@ -223,10 +224,10 @@ def is_same(source: Source, path: Path, status: os.stat_result) -> bool:
     """
     if status.st_size != source.bytes:
         return False
-    return status.st_mtime_ns == source.changed != 0 or sha256_of(path) == source.sha256
+    return status.st_mtime_ns == source.changed != 0 or sha256(path) == source.sha256
 
 
 def inspect(path: Path) -> Source:
     """Read a file for its entry; raises OSError."""
     status = path.stat()
-    return Source(status.st_size, status.st_mtime_ns, sha256_of(path))
+    return Source(status.st_size, status.st_mtime_ns, sha256(path))

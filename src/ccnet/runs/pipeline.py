@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from ccnet.errors import CCNetError, PictureError
+from ccnet.errors import CCNetError, PictureError, reason_of
+from ccnet.images import Picture, read_picture, write_picture
+from ccnet.images.writing import check_target
 from ccnet.placing import place_file, temporary_beside
 from ccnet.restoration.automatic import AutoRestorer, Outcome
 from ccnet.restoration.comparing import side_by_side
@@ -28,7 +30,6 @@ from ccnet.runs.manifest import Source, inspect, owner_of
 from ccnet.runs.request import Request
 
 if TYPE_CHECKING:
-    from ccnet.images import Picture
     from ccnet.restoration.restorer import Restorer
 
 _AHEAD_BYTES = 256 << 20
@@ -154,8 +155,6 @@ class Pipeline:
 
     def _read(self, tasks: Iterator[Task]) -> _Read | None:
         """Read the next task's file, or give None at the end."""
-        from ccnet.images import read_picture
-
         task = next(tasks, None)
         if task is None:
             return None
@@ -176,14 +175,15 @@ class Pipeline:
 
     def _check_target(self, job: Job, picture: Picture) -> None:
         """Raise PictureError for what cannot be written, before anything is restored."""
-        from ccnet.images.writing import check_target
-
         request = self._request
         format = result_format(picture, job.source, job.target, request.format)  # noqa: A001
-        # A clear picture may need no writing, which is seen only when it has been recognised.
-        kept = request.leave_clear or stays(picture, format, request.quality)
-        if not (isinstance(self._restorer, AutoRestorer) and kept):
-            check_folder(job.target)
+        # Of a clear picture nothing may be written, or its file's bytes, which is seen only when it
+        # has been recognised.
+        recognises = isinstance(self._restorer, AutoRestorer)
+        if recognises and request.leave_clear:
+            return
+        check_folder(job.target)
+        if not (recognises and stays(picture, format, request.quality)):
             named = format or picture.format
             check_target(picture, job.target, format=named, quality=request.quality)
 
@@ -256,8 +256,6 @@ class Pipeline:
         self._deliver(replace(result, seconds=time.monotonic() - read.started))
 
     def _write_picture(self, read: _Read, result: Result, picture: Picture) -> Result:
-        from ccnet.images import write_picture
-
         request, job = self._request, read.task.job
         source, target, owner = job.source, job.target, owner_of(job.folder)
         clear = result.outcome is not None and result.outcome.model is None
@@ -296,7 +294,7 @@ def _inspect(path: Path) -> Source:
     try:
         return inspect(path)
     except OSError as error:
-        raise PictureError(f"{path} cannot be read: {(error.strerror or '').lower()}.") from error
+        raise PictureError(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def _failed(

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from ccnet.errors import WeightsError
+from ccnet.errors import WeightsError, reason_of
+from ccnet.weights.hub import sha256
 
 if TYPE_CHECKING:
     from ccnet.restoration.automatic import AutoRestorer
     from ccnet.restoration.restorer import Restorer
 
 Identity: TypeAlias = "dict[str, str | float | None]"
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -90,15 +89,6 @@ class Request:
         )
 
 
-def sha256_of(path: Path) -> str:
-    """Give the SHA-256 of a file's content, in hexadecimal digits; raises OSError."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _checksum(model: str | None, size: str | None) -> str:
     """Give the SHA-256 of a model's file, or of all that recognising may lead to together."""
     from ccnet.recognition.recogniser import WEIGHTS
@@ -114,7 +104,6 @@ def _checksum(model: str | None, size: str | None) -> str:
 
 def _file_checksum(path: Path) -> str:
     try:
-        return sha256_of(path)
+        return sha256(path)
     except OSError as error:
-        reason = (error.strerror or "").lower()
-        raise WeightsError(f"{path} cannot be read: {reason}.") from error
+        raise WeightsError(f"{path} cannot be read: {reason_of(error)}.") from error

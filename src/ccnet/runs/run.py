@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from ccnet.errors import CCNetError, PictureError
+from ccnet.errors import CCNetError, PictureError, reason_of
 from ccnet.placing import placed, sweep, taken, without_interrupts
 from ccnet.runs.folders import Job, absolute, is_video
 from ccnet.runs.manifest import Entry, Manifest, is_same, owner_of, spell, stamp
@@ -343,5 +343,4 @@ def _status(path: Path, manifest: Manifest | StoreManifest | None) -> os.stat_re
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        reason = (error.strerror or "").lower()
-        raise PictureError(f"{path} cannot be written: {reason}.") from error
+        raise PictureError(f"{path} cannot be written: {reason_of(error)}.") from error

@@ -15,7 +15,7 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ccnet.errors import UsageError
+from ccnet.errors import UsageError, reason_of
 from ccnet.serving.page_files import forgetting, page_folder
 from ccnet.serving.settings import Settings
 
@@ -76,7 +76,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise UsageError(f"{host}:{port} cannot be listened on: {error.strerror}.") from error
+        raise UsageError(f"{host}:{port} cannot be listened on: {reason_of(error)}.") from error
 
 
 class _Protocol(H11Protocol):

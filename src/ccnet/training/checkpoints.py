@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from lightning.pytorch.plugins.io import CheckpointIO
 
-from ccnet.errors import WeightsError
+from ccnet.errors import WeightsError, reason_of
 from ccnet.placing import place_file
 
 
@@ -39,7 +39,7 @@ class WholeCheckpoints(CheckpointIO):
             # Nothing but tensors and plain values is in there, so no code need be run.
             checkpoint: dict[str, Any] = torch.load(path, map_location or "cpu", weights_only=True)
         except OSError as error:
-            raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+            raise WeightsError(f"{path} cannot be read: {reason_of(error)}.") from error
         except Exception as error:  # a damaged file can end in any
             raise WeightsError(
                 f"{path} is damaged and cannot be resumed from; move best.ckpt beside it in its "

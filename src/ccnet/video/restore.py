@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import av
 from av import VideoFormat, VideoFrame
 
-from ccnet.errors import PictureError, UsageError
+from ccnet.errors import PictureError, UsageError, reason_of
 from ccnet.placing import placed, taken
 from ccnet.restoration import AutoRestorer, Restorer
 from ccnet.restoration.automatic import Outcome, make_restorer
@@ -196,8 +196,7 @@ def _written(target: Path, overwrite: bool) -> Iterator[Path]:
         try:
             yield temporary
         except (av.FFmpegError, OSError) as error:  # a clip tells what is wrong with reading it
-            reason = (error.strerror or str(error)).lower()
-            raise PictureError(f"{target} cannot be written: {reason}.") from error
+            raise PictureError(f"{target} cannot be written: {reason_of(error)}.") from error
 
 
 def _spread_frames(clip: Clip) -> Iterator[VideoFrame]:

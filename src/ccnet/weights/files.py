@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from ccnet.errors import WeightsError
+from ccnet.errors import WeightsError, reason_of
 from ccnet.network import CCNet
 from ccnet.placing import place_file
 from ccnet.weights.checkpoints import open_checkpoint
@@ -44,7 +44,7 @@ def read_network(path: str | os.PathLike[str]) -> CCNet:
     except Unreadable as error:
         raise WeightsError(f"{path} {error}.") from error
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+        raise WeightsError(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:

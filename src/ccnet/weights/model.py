@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ccnet.errors import WeightsError
+from ccnet.errors import WeightsError, reason_of
 from ccnet.weights.header import hyper_parameters, read_header
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def read_model(path: Path, name: str) -> Model:
     except ValueError as error:
         raise WeightsError(f"{path} holds no model of CCNet: {error}.") from error
     except OSError as error:
-        raise WeightsError(f"{path} cannot be read: {error.strerror}.") from error
+        raise WeightsError(f"{path} cannot be read: {reason_of(error)}.") from error
 
 
 def describe(

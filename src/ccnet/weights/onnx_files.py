@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from ccnet.errors import WeightsError
+from ccnet.errors import WeightsError, reason_of
 
 _WITHIN, _BESIDE = b"ccnet_1_sha256", b"ccnet_1_beside"
 """Where the weights are, with a number that rises when what such a file takes or gives is
@@ -71,8 +71,7 @@ def read_onnx(path: str | os.PathLike[str]) -> OnnxFile:
             file.seek(0)
             data = file.read()
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
-        reason = getattr(error, "strerror", None) or str(error)
-        raise WeightsError(f"{path} cannot be read: {reason.lower()}.") from error
+        raise WeightsError(f"{path} cannot be read: {reason_of(error)}.") from error
     beside = path.with_suffix(".safetensors") if mark == _mark(_BESIDE) else None
     weights = b"" if beside is None else read_weights(beside)
     if seal(data[:end], weights) != data:

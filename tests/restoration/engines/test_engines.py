@@ -251,7 +251,7 @@ def test_what_overflows_is_restored_in_float32(
     ],
 )
 def test_memory_that_runs_out_is_told(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
-    engine = OpenVinoEngine(ONNX)
+    engine = OpenVinoEngine(ONNX, precision="float32")
 
     def fail(*_: object) -> None:
         raise error

@@ -17,7 +17,6 @@ from typing import TypeAlias
 import numpy as np
 
 from ccnet.errors import WeightsError
-from ccnet.machine import has_bfloat16
 from ccnet.openvino_core import make_core, openvino, operators
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
 from ccnet.restoration.engines.engine import Averages, Floats, Pixels
@@ -63,17 +62,14 @@ _SHAPES_KEPT = 6
 class OpenVinoEngine:
     """Runs a network from an ONNX file of ours; see `Engine`.
 
-    `precision` is auto, float32, or bfloat16 where the CPU has it, which auto is there:
-    docs/engines.md tells how far that is from float32. Raises `WeightsError` for a file that is
-    none of ours.
+    `precision` is float32, or bfloat16 where the CPU has it: docs/engines.md tells how far that is
+    from float32. Raises `WeightsError` for a file that is none of ours.
     """
 
     together = 1
 
-    def __init__(self, path: str | os.PathLike[str], *, precision: str = "auto") -> None:
+    def __init__(self, path: str | os.PathLike[str], *, precision: str) -> None:
         self._core = make_core()
-        if precision == "auto":
-            precision = "bfloat16" if has_bfloat16("cpu") else "float32"
         self._precision = precision
         self.description = f"OpenVINO in {self._precision} on cpu"
         self._file = read_onnx(path)

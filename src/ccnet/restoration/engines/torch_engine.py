@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from ccnet.errors import WeightsError
-from ccnet.machine import find_device
 from ccnet.network import Average, CCNet, PartAverages, picture_average
 from ccnet.network.ccnet import keep_shallow_exact
 from ccnet.network.inference import for_inference
@@ -46,16 +45,12 @@ longer."""
 class TorchEngine:
     """Runs a copy of a CCNet on one device; see `Engine`.
 
-    `device` is auto, cpu, cuda, cuda:N or mps; `precision` auto, float32, bfloat16 or float16, the
-    last two by autocast; auto takes a GPU where there is one, float16 on CUDA and else float32
-    (docs/engines.md tells what each costs and saves). Raises UsageError for a device that is not
-    there.
+    `device` is cpu, cuda, cuda:N or mps; `precision` float32, bfloat16 or float16, the last two by
+    autocast (docs/engines.md tells what each costs and saves).
     """
 
-    def __init__(self, network: CCNet, *, device: str = "auto", precision: str = "auto") -> None:
-        self._device = torch.device(find_device(device))
-        if precision == "auto":
-            precision = "float16" if self._device.type == "cuda" else "float32"
+    def __init__(self, network: CCNet, *, device: str, precision: str) -> None:
+        self._device = torch.device(device)
         self._dtype = PRECISIONS[precision]
         self.description = f"PyTorch in {precision} on {self._device}"
         constant, per_channel = _BYTES_PER_PIXEL[self._dtype]
