@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ccnet.datasets.photographs import photographs_to_measure
-from ccnet.evaluation.conditions import KINDS, degraded, read_framed, without_frame
+from ccnet.degradation.blur import cut_margin
+from ccnet.evaluation.conditions import KINDS, degraded, read_framed
 from ccnet.evaluation.measuring import pixels_of
 from ccnet.evaluation.quality import SIZE
 from ccnet.restoration import Restorer
@@ -60,7 +61,7 @@ def main() -> None:
         seconds = [0.0] * len(ways)
         for path in photographs:
             framed = read_framed(path, SIZE)
-            clean = pixels_of(without_frame(framed))
+            clean = pixels_of(cut_margin(framed))
             picture = pixels_of(degraded(framed, path.name, name, kind.strengths[1]))
             for index, way in enumerate(ways):
                 started = time.process_time()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
 
 import nncf
@@ -25,7 +25,8 @@ from rich.console import Console
 from rich.table import Table
 from skimage.metrics import peak_signal_noise_ratio
 
-from ccnet.datasets.photographs import read_photograph
+from ccnet.datasets.photographs import list_photographs, read_photograph
+from ccnet.datasets.splits import spread
 from ccnet.degradation import DEGRADATIONS
 from ccnet.openvino_core import make_core
 from ccnet.restoration.engines.openvino_engine import OpenVinoEngine
@@ -114,16 +115,12 @@ def main() -> None:
 def degraded(folder: Path, kind: str, count: int) -> list[tuple[Floats, Floats]]:
     """Photographs (H, W, 3) of 640 pixels, each with itself degraded."""
     generator = torch.Generator().manual_seed(0)
-
-    def pairs() -> Iterator[tuple[Floats, Floats]]:
-        paths = [path for path in sorted(folder.iterdir()) if path.suffix in (".jpg", ".png")]
-        for index, path in enumerate(paths[:: max(1, len(paths) // count)][:count]):
-            clear = read_photograph(path, 640)[None].float() / 255
-            strength = STRENGTHS[index % len(STRENGTHS)]
-            picture = DEGRADATIONS[kind](clear, generator, strength)
-            yield to_array(clear), to_array(picture)
-
-    return list(pairs())
+    pairs = []
+    for path, strength in zip(spread(list_photographs(folder), count), cycle(STRENGTHS)):
+        clear = read_photograph(path, 640)[None].float() / 255
+        picture = DEGRADATIONS[kind](clear, generator, strength)
+        pairs.append((to_array(clear), to_array(picture)))
+    return pairs
 
 
 def to_array(batch: torch.Tensor) -> Floats:

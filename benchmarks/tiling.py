@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import resource
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -34,6 +32,7 @@ from skimage.metrics import peak_signal_noise_ratio
 
 import ccnet
 from ccnet.images import read_picture, to_srgb
+from ccnet.machine import peak_memory
 from ccnet.network import CCNet, SharedAverages
 from ccnet.restoration.engines import Averages
 from ccnet.restoration.grid import sample_corners
@@ -75,9 +74,7 @@ def main() -> None:
             whole = engine.restore(picture[None])[0]
             table.add_row(path.name, *(told(whole, tiled) for tiled in (measured, *results)))
     Console(width=110).print(table)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    unit = 1 if sys.platform == "darwin" else 1024
-    print(f"peak memory {peak * unit / 2**30:.2f} GiB")
+    print(f"peak memory {peak_memory() / 2**30:.2f} GiB")
 
 
 def joined(bands: Iterable[tuple[slice, Pixels]]) -> Pixels:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from multiprocessing import get_context
@@ -21,7 +20,7 @@ from pathlib import Path
 
 from made_clips import hazy_clip
 
-_UNIT = 1 if sys.platform == "darwin" else 1024
+from ccnet.machine import peak_memory
 
 
 def main() -> None:
@@ -81,7 +80,7 @@ def restore(source: Path, target: Path, rate: int) -> None:
         print(
             f"{frames} frames: {time.monotonic() - started:.0f} s, "
             f"{used.ru_utime + used.ru_stime:.0f} s of CPU time, "
-            f"peak {used.ru_maxrss * _UNIT / 2**20:.0f} MiB",
+            f"peak {peak_memory() / 2**20:.0f} MiB",
             flush=True,
         )
 

@@ -37,7 +37,7 @@ def touch(folder: Path, *names: str) -> None:
 def test_split_keeps_the_listed_names_apart(tmp_path: Path) -> None:
     touch(tmp_path, "b.jpg", "a.jpg", "c.png", "d.jpg")
     (tmp_path / "notes.tsv").write_text("no picture")
-    (tmp_path / "VAL.txt").write_text("c.png\n\n  a.jpg \n")
+    (tmp_path / "VAL.txt").write_text("\ufeffc.png\n\n  a.jpg \n", "utf-8")  # as Notepad saves
     training, validation = split_photographs(tmp_path)
     assert [path.name for path in training] == ["b.jpg", "d.jpg"]
     assert [path.name for path in validation] == ["a.jpg", "c.png"]

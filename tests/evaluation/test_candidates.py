@@ -205,7 +205,10 @@ def test_cut_networks_are_told(cut: float, tmp_path: Path) -> None:
             opened(path)
 
 
-@pytest.mark.parametrize("model", ["no-such-model", "no-such.onnx", "no-such.pt", "no/such"])
+@pytest.mark.parametrize(
+    "model",
+    ["no-such-model", "no-such.onnx", "no-such.pt", "no/such", "no-such" * 50 + ".safetensors"],
+)
 def test_missing_models_are_told(model: str) -> None:
     with pytest.raises(CCNetError, match=r"no-such|no/such"):
         opened(model)

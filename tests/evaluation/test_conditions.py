@@ -13,9 +13,9 @@ from PIL import Image
 from skimage import data
 from torch import Tensor
 
-from ccnet.degradation.blur import MARGIN
+from ccnet.degradation.blur import MARGIN, cut_margin
 from ccnet.errors import PictureError
-from ccnet.evaluation.conditions import KINDS, LEAST, degraded, read_framed, without_frame
+from ccnet.evaluation.conditions import KINDS, LEAST, degraded, read_framed
 
 
 def framed(height: int = 120, width: int = 150) -> Tensor:
@@ -35,7 +35,7 @@ def test_the_long_side_is_right_without_the_frame(
         with pytest.raises(PictureError, match=r"a\.png is .* are needed"):
             read_framed(path, size)
     elif short > LEAST + 0.5:
-        clean = without_frame(read_framed(path, size))
+        clean = cut_margin(read_framed(path, size))
         assert max(clean.shape[1:]) == min(size, max(height, width) - 2 * MARGIN)
         assert min(clean.shape[1:]) == pytest.approx(short, abs=0.5)
         assert clean[:, 0, 0].tolist() == pytest.approx([10 / 255, 20 / 255, 30 / 255])
@@ -68,7 +68,7 @@ def test_a_name_that_is_no_text_can_be_degraded() -> None:
 def test_each_strength_is_farther_from_the_clean_picture(kind: str) -> None:
     errors = [
         sum(
-            float((degraded(framed(), name, kind, strength) - without_frame(framed())).abs().mean())
+            float((degraded(framed(), name, kind, strength) - cut_margin(framed())).abs().mean())
             for name in "abcdefghijklmnopqrstuvwxyz"
         )
         for strength in KINDS[kind].strengths
@@ -80,6 +80,6 @@ def test_blur_brings_in_what_lies_beyond_the_border() -> None:
     lit = torch.zeros(3, 200, 200)
     lit[:, : MARGIN - 1] = 1
     lit[:, :, : MARGIN - 1] = 1
-    assert without_frame(lit).max() == 0
+    assert cut_margin(lit).max() == 0
     blurry = [degraded(lit, name, "blur", 0.6) for name in "abcd"]
     assert max(float(one[:, :2].max()) for one in blurry) > 0.1

@@ -12,8 +12,9 @@ from skimage import data
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
+from ccnet.degradation.blur import cut_margin
 from ccnet.errors import CCNetError, UsageError, WeightsError
-from ccnet.evaluation.conditions import KINDS, LEVELS, degraded, read_framed, without_frame
+from ccnet.evaluation.conditions import KINDS, LEVELS, degraded, read_framed
 from ccnet.evaluation.quality import CLEAR, INPUT, Quality, Score, measure_quality
 from ccnet.network import CCNet
 from ccnet.restoration import Restorer
@@ -47,7 +48,7 @@ def test_scores_are_scikit_images_of_8_bits(photographs: Photographs, weights: P
     names = (INPUT, "dark-channel", "tiny.safetensors")
     assert len(scores) == len(quality.scores) == 2 * (3 * len(names) + 2)
     framed = read_framed(photographs[0], SIZE)
-    clean = to_bytes(without_frame(framed))
+    clean = to_bytes(cut_margin(framed))
     restorer = Restorer(weights, device="cpu")
     for level, strength in zip(LEVELS, KINDS["haze"].strengths, strict=True):
         hazy = to_bytes(degraded(framed, "a.png", "haze", strength))

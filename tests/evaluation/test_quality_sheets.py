@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-from ccnet.evaluation.conditions import KINDS, degraded, read_framed, without_frame
+from ccnet.degradation.blur import cut_margin
+from ccnet.evaluation.conditions import KINDS, degraded, read_framed
 from ccnet.evaluation.quality import Score, measure_quality
 from ccnet.evaluation.quality_sheets import draw_kind, to_look_at
 from ccnet.images import read_picture
@@ -39,14 +40,14 @@ def test_rows_are_photographs_by_strength_and_columns_what_became_of_them(tmp_pa
     sheet = read_picture(draw_kind(quality, "blur")).pixels
     names = ["clean", "input", "unsharp", "wiener", "identity"]
     framed = read_framed(path, 100)
-    height, width = without_frame(framed).shape[1:]
+    height, width = cut_margin(framed).shape[1:]
     assert sheet.shape == (24 + 3 * (24 + height + 8), len(names) * 328 + 8, 3)
     for row, strength in enumerate(KINDS["blur"].strengths):
         top = 48 + row * (24 + height + 8)
         cells = [
             sheet[top : top + height, 8 + column * 328 :][:, :width] for column in range(len(names))
         ]
-        clean, blurry = without_frame(framed), degraded(framed, "a.png", "blur", strength)
+        clean, blurry = cut_margin(framed), degraded(framed, "a.png", "blur", strength)
         for found, expected in ((cells[0], clean), (cells[1], blurry), (cells[4], blurry)):
             pixels = (expected * 255).round().byte().permute(1, 2, 0).numpy()
             assert np.array_equal(found, pixels)

@@ -86,9 +86,21 @@ def test_a_report_is_written_whole_and_not_over_another(report: Report, tmp_path
 
 def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    for path in (tmp_path / "file", tmp_path / "file" / "folder"):
+    for path in (tmp_path / "file", tmp_path / "file" / "folder", tmp_path / ("n" * 300)):
         with pytest.raises(UsageError, match="--output"):
             check_output(path, overwrite=True)
+
+
+def test_the_numbers_are_there_if_the_sheet_cannot_be_drawn(
+    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(type(report.measured.extremes), "sheet", fail)
+    with pytest.raises(MemoryError):
+        write_report(report, tmp_path)
+    assert (tmp_path / "pictures.csv").read_text("utf-8") == report.to_csv()
 
 
 def test_no_picture_that_can_be_measured(write_pair: WritePair, tmp_path: Path) -> None:

@@ -134,8 +134,9 @@ def test_averages_come_out_of_a_picture_and_go_into_its_tiles(
     own = SharedAverages()
     with torch.no_grad():
         whole = network(torch.from_numpy(picture), own).numpy()
-        pinned = network(torch.from_numpy(tile), PinnedAverages(own.values)).numpy()
-    wanted = torch.cat(own.values, 1).flatten(1).numpy()
+        values = torch.cat(own.values, 1).flatten(1)
+        pinned = network(torch.from_numpy(tile), PinnedAverages(values[0])).numpy()
+    wanted = values.numpy()
 
     inputs = {"averages": np.full_like(wanted, np.nan), "core": np.array([0, 0, 160, 200])}
     restored, measured = run({"pictures": picture, **inputs})

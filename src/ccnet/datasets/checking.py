@@ -93,9 +93,7 @@ class DatasetCheck:
             yield Problem(self.path, alone, warning=True)
         first: dict[Path, str] = {}
         for part, found in self.found.items():
-            for path in dict.fromkeys(
-                p for pair in found.pairs for p in (pair.degraded, pair.target)
-            ):
+            for path in files_of(found.pairs):
                 if first.setdefault(path, part) != part:
                     both = f"{path} is in {first[path]} and in {part}."
                     yield Problem(path, both, warning=True)

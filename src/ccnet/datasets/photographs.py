@@ -79,7 +79,7 @@ def photographs_to_measure(folder: Path) -> list[Path]:
 def _held_out_names(folder: Path, paths: Sequence[Path]) -> set[str]:
     held_out = folder / VALIDATION_LIST
     try:
-        lines = held_out.read_text("utf-8").splitlines()
+        lines = held_out.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         problem = (
             "is missing" if isinstance(error, FileNotFoundError) else "cannot be read as UTF-8"

@@ -63,6 +63,12 @@ def add_blur(
     return torch.where(untouched > 0, clean, blurry)
 
 
+def cut_margin(pictures: Tensor, margin: int = MARGIN) -> Tensor:
+    """Cut `margin` pixels off each side of (..., H, W)."""
+    height, width = pictures.shape[-2:]
+    return pictures[..., margin : height - margin, margin : width - margin]
+
+
 def random_length(clean: Tensor, generator: torch.Generator, strength: float | None) -> Tensor:
     """Length of the paths in pixels (N, 1, 1, 1), mostly around 9.
 

@@ -79,6 +79,16 @@ def random_jpeg(pictures: Tensor, generator: torch.Generator) -> Tensor:
     return torch.lerp(pictures, compress_jpeg(pictures, quality), compressed)
 
 
+def random_camera(pictures: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise on 20% and JPEG on 30% of `pictures` (N, 3, H, W) in [0, 1], to the same."""
+    one = (len(pictures), 1, 1, 1)
+    noisy = happens(0.2, pictures, generator)
+    shot = noisy * 10 ** uniform(-4.5, -3, one, pictures, generator)
+    read = noisy * uniform(0.001, 0.02, one, pictures, generator)
+    pictures = add_noise(pictures, shot, read, generator).clamp(0, 1)
+    return random_jpeg(pictures, generator)
+
+
 def _quantise_blocks(planes: Tensor, table: Tensor, scale: Tensor) -> Tensor:
     """Round the cosine coefficients of each 8x8 block to multiples of the scaled `table`."""
     count, channels, height, width = planes.shape

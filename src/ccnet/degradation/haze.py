@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ccnet.degradation.camera import add_noise, random_jpeg
+from ccnet.degradation.camera import random_camera
 from ccnet.degradation.depth import make_depth
 from ccnet.degradation.randomness import checked, happens, smooth_field, uniform
 
@@ -106,13 +106,3 @@ def raise_lamps(clean: Tensor, transmission: Tensor) -> Tensor:
     night = how_much_night(clean)
     lamps = ((clean.amax(1, keepdim=True) - 0.9) / 0.1).clamp(0, 1)
     return clean * (1 + 4 * night * lamps * (1 - transmission))
-
-
-def random_camera(pictures: Tensor, generator: torch.Generator) -> Tensor:
-    """Noise on 20% and JPEG on 30% of `pictures` (N, 3, H, W) in [0, 1], to the same."""
-    one = (len(pictures), 1, 1, 1)
-    noisy = happens(0.2, pictures, generator)
-    shot = noisy * 10 ** uniform(-4.5, -3, one, pictures, generator)
-    read = noisy * uniform(0.001, 0.02, one, pictures, generator)
-    pictures = add_noise(pictures, shot, read, generator).clamp(0, 1)
-    return random_jpeg(pictures, generator)

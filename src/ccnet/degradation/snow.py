@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ccnet.degradation.camera import random_camera
 from ccnet.degradation.depth import make_depth
 from ccnet.degradation.flakes import draw_flakes, scatter_points, splat, streak
-from ccnet.degradation.haze import apply_haze, random_camera
+from ccnet.degradation.haze import apply_haze
 from ccnet.degradation.randomness import checked, happens, smooth_field, uniform
 
 DENSEST_VEIL = 1.5

@@ -81,7 +81,7 @@ def short_name(model: str) -> str:
     They are all called alike, and the run's folder tells which they are.
     """
     file = Path(os.path.abspath(model))  # noqa: PTH100 - resolve() would lose the name of a link
-    if model in _BASELINES or not file.is_file():
+    if model in _BASELINES or not os.path.isfile(file):  # noqa: PTH113 - as below
         return model
     return f"{file.parent.name}/{file.name}" if file.stem == "weights" else file.name
 
@@ -90,8 +90,9 @@ def _open(name: str, model: str, device: str, precision: str, tile: str | int) -
     if model in _BASELINES:
         return Candidate(name, _BASELINES[model], 0, 0 if model == "identity" else None)
     file = Path(model) if model.lower().endswith((".onnx", *RUNNABLE)) else find_weights(model)
-    if not file.is_file():
-        raise WeightsError(f"{file} is {'no file' if file.exists() else 'not there'}.")
+    if not os.path.isfile(file):  # noqa: PTH113 - Path's own fails for what cannot be looked at
+        there = os.path.lexists(file)
+        raise WeightsError(f"{file} is {'no file' if there else 'not there'}.")
     try:
         checksum = sha256(file)
     except OSError as error:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ccnet.datasets.photographs import read_photograph
 from ccnet.degradation import DEGRADATIONS
-from ccnet.degradation.blur import MARGIN
+from ccnet.degradation.blur import MARGIN, cut_margin
 from ccnet.errors import PictureError
 from ccnet.evaluation.metrics import quantise
 
@@ -50,7 +50,7 @@ KINDS = {
 def read_framed(path: Path, size: int) -> Tensor:
     """Read a photograph with a frame of `MARGIN` pixels around: (3, H, W) in [0, 1].
 
-    Without its frame, which `without_frame` cuts off, its long side is at most `size`. Raises
+    Without its frame, which `cut_margin` cuts off, its long side is at most `size`. Raises
     `PictureError` where it cannot be decoded, or is then smaller than `LEAST` across or down.
     """
     pixels = read_photograph(path, size + 2 * MARGIN)
@@ -64,11 +64,6 @@ def read_framed(path: Path, size: int) -> Tensor:
     return pixels.float() / 255
 
 
-def without_frame(framed: Tensor) -> Tensor:
-    """Cut `MARGIN` pixels off each side of (3, H, W)."""
-    return framed[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-
-
 def degraded(framed: Tensor, photograph: str, kind: str, strength: float) -> Tensor:
     """Degrade (3, H, W) with its frame, cut that off, and round to 8 bits as a file has.
 
@@ -80,4 +75,4 @@ def degraded(framed: Tensor, photograph: str, kind: str, strength: float) -> Ten
     seed = int.from_bytes(hashlib.sha256(named).digest()[:8], "big") >> 1
     generator = torch.Generator().manual_seed(seed)
     made = DEGRADATIONS[kind](framed[None], generator, strength)[0]
-    return quantise(without_frame(made))
+    return quantise(cut_margin(made))

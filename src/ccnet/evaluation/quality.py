@@ -9,6 +9,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from ccnet.degradation.blur import cut_margin
 from ccnet.errors import CCNetError, UsageError
 from ccnet.evaluation.candidates import Candidate, open_candidates
 from ccnet.evaluation.conditions import (
@@ -17,7 +18,6 @@ from ccnet.evaluation.conditions import (
     SMALLEST_SIZE,
     degraded,
     read_framed,
-    without_frame,
 )
 from ccnet.evaluation.measuring import restore_timed
 from ccnet.evaluation.protocols import PROTOCOLS
@@ -153,7 +153,7 @@ def _measured(
 ) -> Iterator[list[Score]]:
     """Give the scores of a photograph as it is, and then in each kind and strength."""
     framed = read_framed(path, size)
-    clean = without_frame(framed)
+    clean = cut_margin(framed)
     everyone = dict.fromkeys(one for chosen in candidates.values() for one in chosen)
     yield [_score(one, clean, clean, path.name, CLEAR, CLEAR) for one in everyone]
     for kind, chosen in candidates.items():

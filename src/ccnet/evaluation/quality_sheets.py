@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ccnet.evaluation.conditions import KINDS, LEVELS, degraded, read_framed, without_frame
+from ccnet.degradation.blur import cut_margin
+from ccnet.evaluation.conditions import KINDS, LEVELS, degraded, read_framed
 from ccnet.evaluation.contact_sheet import Row, draw_sheet, reduced
 from ccnet.evaluation.measuring import pixels_of, restore_timed
 from ccnet.evaluation.quality import INPUT, Quality, Score
@@ -28,9 +29,7 @@ def draw_kind(quality: Quality, kind: str) -> bytes:
             restored = [restore_timed(candidate, picture)[0] for candidate in candidates]
             texts = [name, f"{level} {strength}: {psnrs[name, level, INPUT]:.2f} dB"]
             texts += [f"{psnrs[name, level, one.name]:.2f} dB" for one in candidates]
-            images = [
-                reduced(pixels_of(one)) for one in (without_frame(framed), picture, *restored)
-            ]
+            images = [reduced(pixels_of(one)) for one in (cut_margin(framed), picture, *restored)]
             rows.append(Row(texts, images))
     return draw_sheet(["clean", INPUT, *(candidate.name for candidate in candidates)], rows)
 

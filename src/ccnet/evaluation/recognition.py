@@ -11,9 +11,10 @@ import torch
 import typer
 
 from ccnet.datasets.photographs import list_photographs, photographs_to_measure
+from ccnet.degradation.blur import cut_margin
 from ccnet.degradation.camera import compress_jpeg
 from ccnet.errors import CCNetError, PictureError
-from ccnet.evaluation.conditions import degraded, read_framed, without_frame
+from ccnet.evaluation.conditions import degraded, read_framed
 from ccnet.evaluation.markdown import table
 from ccnet.images import Picture, read_picture
 from ccnet.recognition import CLEAR, KINDS, TASKS
@@ -71,7 +72,7 @@ def degraded_pictures(folder: Path) -> Iterator[tuple[str, str, Picture]]:
     """
     for path in photographs_to_measure(folder):
         framed = read_framed(path, SIZE)
-        clean = without_frame(framed)
+        clean = cut_margin(framed)
         yield CLEAR, path.name, picture_of(clean.numpy())
         for quality in QUALITIES:
             compressed = compress_jpeg(clean[None], torch.full((1, 1, 1, 1), float(quality)))[0]

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
-from ccnet.errors import CCNetError, UsageError, reason_of
-from ccnet.evaluation.markdown import cell, table
+from ccnet.errors import CCNetError, PictureError, UsageError, reason_of
+from ccnet.evaluation.markdown import table
 from ccnet.evaluation.measuring import Measurement, Measurements
 from ccnet.evaluation.summary import HIGHEST_PSNR, Summary
 from ccnet.placing import place_file
+from ccnet.restoration.results import check_folder
 
 FORMAT_VERSION = 1
 NAMES = ("pictures.csv", "worst-and-best.png", "report.md", "report.json")
@@ -138,9 +139,7 @@ class Report:
         on = f"`{self.path}`" + (f" with `{self.targets}`" if self.targets else "")
         part = "" if self.limit is None else f", {self.limit} asked for, evenly spaced"
         protocols = "".join(f"- `{name}`: {text}\n" for name, text in self.protocols.items())
-        shown = "".join(
-            f"| {cell(shown.name)} | {shown.psnr:.2f} |\n" for shown in self.measured.extremes.shown
-        )
+        shown = [(each.name, f"{each.psnr:.2f}") for each in self.measured.extremes.shown]
         versions = ", ".join(f"{name} {version}" for name, version in self.versions.items())
         return (
             f"# {self.costs[0].candidate} on {self.dataset}, {self.split}\n\n"
@@ -148,7 +147,7 @@ class Report:
             f"## Protocols\n\n{protocols}\n"
             f"## Worst and best\n\nRows of `worst-and-best.png`, from the top: "
             f"{self.summaries[0].protocol} PSNR of {self.costs[0].candidate}.\n\n"
-            f"| picture | PSNR |\n|---|---:|\n{shown}\n"
+            f"{table(('picture', 'PSNR'), shown, 1)}\n"
             f"## Made with\n\n{versions}; precision {self.precision}, tile {self.tile}.\n"
         )
 
@@ -180,20 +179,24 @@ def check_output(folder: Path, names: Sequence[str] = NAMES, *, overwrite: bool)
     there = [folder / name for name in names if os.path.lexists(folder / name)]
     if there and not overwrite:
         raise UsageError(f"{there[0]} is there already; name another --output, or add --overwrite.")
-    found = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    if not found.is_dir() or not os.access(found, os.W_OK | os.X_OK):
-        raise UsageError(f"--output {folder} cannot be written to; name another folder.")
+    try:
+        check_folder(folder.absolute() / names[0])
+    except PictureError as error:
+        raise UsageError(f"--output {error}") from error
 
 
 def write_report(report: Report, folder: Path, *, overwrite: bool = False) -> None:
     """Write a report into a folder, which is made, `report.json` last; raises CCNetError."""
-    contents = (
-        report.to_csv().encode("utf-8", "surrogateescape"),
-        report.measured.extremes.sheet(),
-        report.to_markdown().encode("utf-8", "surrogateescape"),
-        report.to_json().encode(),
-    )
-    write_files(dict(zip(NAMES, contents, strict=True)), folder, overwrite=overwrite)
+    numbers, sheet, page, everything = NAMES
+    rows = report.to_csv().encode("utf-8", "surrogateescape")
+    # Numbers come first, so that they are there if the sheet cannot be drawn.
+    write_files({numbers: rows}, folder, overwrite=overwrite)
+    others = {
+        sheet: report.measured.extremes.sheet(),
+        page: report.to_markdown().encode("utf-8", "surrogateescape"),
+        everything: report.to_json().encode(),
+    }
+    write_files(others, folder, overwrite=overwrite)
 
 
 def write_files(files: Mapping[str, bytes], folder: Path, *, overwrite: bool) -> None:

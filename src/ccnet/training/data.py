@@ -20,13 +20,12 @@ from ccnet.datasets.pairs import Pair
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.datasets.seeds import VALIDATING, seeded_generator
 from ccnet.datasets.splits import spread
-from ccnet.degradation.blur import MARGIN, add_blur
+from ccnet.degradation.blur import MARGIN, add_blur, cut_margin
 from ccnet.degradation.haze import add_haze
 from ccnet.degradation.mixture import add_any
 from ccnet.degradation.snow import add_snow
 from ccnet.degradation.variety import Degrade
 from ccnet.errors import DatasetError
-from ccnet.training.module import cut_margin
 from ccnet.training.recipe import Recipe
 
 LEARNED: dict[str, Degrade] = {

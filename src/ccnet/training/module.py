@@ -16,6 +16,7 @@ from torchmetrics.functional.image import peak_signal_noise_ratio
 
 from ccnet.datasets.batches import Batch
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
+from ccnet.degradation.blur import cut_margin
 from ccnet.degradation.variety import Degrade, vary_and_degrade
 from ccnet.errors import CCNetError
 from ccnet.network import CCNet
@@ -229,12 +230,6 @@ class RestorationModule(lightning.LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         self._seconds_before = checkpoint["seconds"]
-
-
-def cut_margin(pictures: Tensor, margin: int) -> Tensor:
-    """Cut `margin` pixels off each side of (N, C, H, W)."""
-    height, width = pictures.shape[2:]
-    return pictures[:, :, margin : height - margin, margin : width - margin]
 
 
 def psnr(pictures: Tensor, target: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def _read_values(recipe: str) -> dict[str, Any]:
     if "base" not in values:
         return values
     base = values.pop("base")
-    if base not in shipped_recipes() or base == recipe:
+    if base not in shipped_recipes():
         raise UsageError(f"base={base} must be one of {', '.join(shipped_recipes())}.")
     return _laid_over(_read_values(base), values)
 

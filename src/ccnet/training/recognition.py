@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.datasets.seeds import DEGRADING, VALIDATING, seeded_generator
-from ccnet.degradation.blur import MARGIN
+from ccnet.degradation.blur import cut_margin
 from ccnet.errors import CCNetError, WeightsError
 from ccnet.placing import taken
 from ccnet.recognition import CLEAR, KINDS
@@ -24,7 +24,6 @@ from ccnet.recognition.cells import turned
 from ccnet.recognition.network import NETWORKS, SHAPES, measure
 from ccnet.recognition.recogniser import Recogniser
 from ccnet.recognition.views import picture_of, views_of_picture
-from ccnet.training.module import cut_margin
 from ccnet.training.recognition_network import DegradationClassifier
 from ccnet.training.recognition_pictures import (
     make_picture,
@@ -119,7 +118,7 @@ def calibration_samples(photographs: Photographs, seed: int) -> list[Sample]:
             samples.append(_sample(made, KINDS.index(kind)))
         # What is soft without motion is clear, which the measured ones would not tell.
         soft = (soften, shallow_focus)[index % 2](clean, generator)
-        made_soft = _sample(cut_margin(soft, MARGIN)[0], KINDS.index(CLEAR))
+        made_soft = _sample(cut_margin(soft)[0], KINDS.index(CLEAR))
         samples.append(made_soft._replace(counts=SOFT_COUNTS))
     return samples
 

@@ -15,14 +15,12 @@ from torch import Tensor
 
 from ccnet.datasets.photographs import Photographs
 from ccnet.degradation import DEGRADATIONS
-from ccnet.degradation.blur import MARGIN
-from ccnet.degradation.camera import compress_jpeg
+from ccnet.degradation.blur import MARGIN, cut_margin
+from ccnet.degradation.camera import compress_jpeg, random_camera
 from ccnet.degradation.flakes import scatter_points
-from ccnet.degradation.haze import random_camera
 from ccnet.degradation.light import vary_light
 from ccnet.degradation.randomness import smooth_field, uniform
 from ccnet.recognition.kinds import CLEAR, QUALITIES, STRENGTHS, TASKS
-from ccnet.training.module import cut_margin
 
 SMALLEST, LONGEST = 176, 600
 """Pixels of a picture's long side."""
@@ -50,14 +48,14 @@ def measured_pictures(clean: Tensor, generator: torch.Generator) -> Iterator[tup
 
     `clean` (1, 3, H, W) has `MARGIN` around it.
     """
-    inner = cut_margin(clean, MARGIN)
+    inner = cut_margin(clean)
     yield CLEAR, inner[0]
     for quality in QUALITIES:
         yield CLEAR, compress_jpeg(inner, torch.full((1, 1, 1, 1), float(quality)))[0]
     for kind in TASKS:
         for strength in STRENGTHS:
             degraded = DEGRADATIONS[kind](clean, generator, strength)
-            yield kind, cut_margin(degraded, MARGIN)[0]
+            yield kind, cut_margin(degraded)[0]
 
 
 def _picture(photographs: Photographs, kind: str, generator: torch.Generator) -> Tensor:
@@ -71,7 +69,7 @@ def _picture(photographs: Photographs, kind: str, generator: torch.Generator) ->
             clean = soften(clean, generator)
         degraded = degrade(clean, kind, _between(WEAKEST.get(kind, 0), 1, generator), generator)
         if kind != "haze" or (degraded - clean).abs().mean() > LEAST_CHANGE:
-            return cut_margin(degraded, MARGIN)
+            return cut_margin(degraded)
 
 
 def degrade(clean: Tensor, kind: str, strength: float, generator: torch.Generator) -> Tensor:

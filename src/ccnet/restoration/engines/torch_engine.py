@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ccnet.errors import WeightsError
-from ccnet.network import Average, CCNet, PartAverages, picture_average
+from ccnet.network import Average, CCNet, PartAverages, PinnedAverages, picture_average
 from ccnet.network.ccnet import keep_shallow_exact
 from ccnet.network.inference import for_inference
 from ccnet.network.padding import fitting_size, pad_to_fit
@@ -67,7 +67,7 @@ class TorchEngine:
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
         def average() -> Average:
-            return picture_average if averages is None else GivenAverages(self._tensor(averages))
+            return picture_average if averages is None else PinnedAverages(self._tensor(averages))
 
         return self._run(batch, average).cpu().numpy()
 
@@ -119,18 +119,6 @@ class TorchEngine:
             if half:
                 warn_of_overflow(str(dtype).removeprefix("torch."))
         raise WeightsError(NOT_FINITE)
-
-
-class GivenAverages:
-    """Answers with averages (A,), from the first on."""
-
-    def __init__(self, averages: Tensor) -> None:
-        self._rest = averages
-
-    def __call__(self, features: Tensor) -> Tensor:
-        count = features.shape[1]
-        answer, self._rest = self._rest[:count], self._rest[count:]
-        return answer.view(1, -1, 1, 1)
 
 
 def _joined(averages: PartAverages) -> Averages:
