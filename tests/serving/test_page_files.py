@@ -5,6 +5,7 @@ import resource
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,27 @@ def test_a_folder_is_private_and_goes_at_the_end(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_folder_that_another_server_takes_for_a_killed_one_s_is_made_anew(
+    is_open: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    really_open = os.open
+    removed: list[Path] = []
+
+    def open_meanwhile(path: Path, flags: int, **options: int) -> int:
+        descriptor = really_open(path, flags, **options) if is_open else None
+        if not removed:
+            path.rmdir()
+            removed.append(path)
+        return really_open(path, flags, **options) if descriptor is None else descriptor
+
+    monkeypatch.setattr(os, "open", open_meanwhile)
+    with page_folder() as folder:
+        assert removed
+        assert [*tmp_path.iterdir()] == [folder]
+
+
 def test_what_is_kept_counts_as_new(tmp_path: Path) -> None:
     old, kept = tmp_path / "a.png", tmp_path / "b.png"
     old.touch()
@@ -59,12 +81,30 @@ def test_what_is_kept_counts_as_new(tmp_path: Path) -> None:
 def test_files_may_not_have_more_bytes_than_there_is_room_for(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "a.png").write_bytes(bytes(5_000))
-    here = sum(path.stat().st_size for path in tmp_path.iterdir())
-    check_room(tmp_path, here)
+    check_room(tmp_path, 5_000)  # folders count nothing
     (tmp_path / "results" / "b.png").write_bytes(b"x")
     with pytest.raises(Refusal, match="as much as it may") as refused:
-        check_room(tmp_path, here)
+        check_room(tmp_path, 5_000)
     assert refused.value.code == "queue_full"
+
+
+def test_folders_may_vanish_while_their_files_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {tmp_path / "result", tmp_path / "upload"}
+    for folder in folders:
+        folder.mkdir()
+    (tmp_path / "a.png").write_bytes(bytes(5_000))
+    really_scan = os.scandir
+
+    def scan_late(path: str | Path) -> Iterator[os.DirEntry[str]]:
+        if Path(path) in folders:
+            Path(path).rmdir()
+        return really_scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_late)
+    check_room(tmp_path, 5_000)
+    assert not any(folder.exists() for folder in folders)
 
 
 def test_a_zip_is_whole_after_a_file_that_the_disk_had_no_place_for(tmp_path: Path) -> None:

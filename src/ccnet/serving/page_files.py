@@ -45,10 +45,14 @@ def page_folder() -> Iterator[Path]:
 
 
 def _lock(folder: Path) -> int | None:
-    """Lock a folder for this process; None where another one has it."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Lock a folder for this process; None where another one has it, or has removed it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        folder.stat()  # for one that was removed just before can be locked, too
     except OSError:
         os.close(descriptor)
         return None
@@ -92,9 +96,10 @@ def keep(paths: Iterable[Path]) -> None:
 def check_room(folder: Path, most_bytes: int) -> None:
     """Raise `Refusal` where the files below a folder have more bytes than they may together."""
     total = 0
-    for path in folder.rglob("*"):
-        with suppress(OSError):  # some vanish meanwhile
-            total += path.stat().st_size
+    for parent, _, names in os.walk(folder):  # which passes over folders that vanish meanwhile
+        for name in names:
+            with suppress(OSError):  # as files do
+                total += Path(parent, name).stat().st_size
     if total > most_bytes:
         raise too_much_held()
 
