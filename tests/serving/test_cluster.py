@@ -101,7 +101,7 @@ def test_pictures_are_restored_while_a_node_is_killed(tmp_path: Path) -> None:
     [
         *({"colour": "red"}, {"max_edge": "wide"}, {"cpus": "0"}, {"max_replicas": -1}),
         *({"gpus": -1}, {"max_decodes": "0"}, {"max_waiting": -3}, {"request_seconds": "nan"}),
-        *({"token": "secret"}, {"host": "0.0.0.0"}, {"port": "80"}),
+        *({"size": "huge"}, {"token": "secret"}, {"host": "0.0.0.0"}, {"port": "80"}),
     ],
 )
 def test_arguments_that_make_no_sense_are_named(arguments: dict[str, object]) -> None:

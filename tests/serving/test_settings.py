@@ -6,8 +6,9 @@ from typing import get_type_hints
 
 from pydantic import TypeAdapter
 
-from ccnet.cli.serve import serve
+from ccnet.cli.serve import Size, serve
 from ccnet.serving.settings import Settings
+from ccnet.weights.registry import SIZES
 
 
 def test_the_least_values_are_those_of_the_command_line() -> None:
@@ -18,3 +19,8 @@ def test_the_least_values_are_those_of_the_command_line() -> None:
     same = {name: described[name].get("minimum") for name in least if name in described}
     assert same == {name: least[name] for name in same}
     assert len([name for name in same if same[name] is not None]) == 9
+
+
+def test_the_sizes_are_those_of_the_models() -> None:
+    described = TypeAdapter(Settings).json_schema()["properties"]
+    assert described["size"]["enum"] == [*SIZES] == [size.value for size in Size]

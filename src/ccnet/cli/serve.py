@@ -30,7 +30,7 @@ def serve(
         typer.Option(
             envvar="CCNET_DEVICE",
             help="auto, which takes a GPU where there is one; cpu, cuda, cuda:N, mps. May be "
-            "repeated: each restores one picture at a time.",
+            "repeated: each restores in one call at a time.",
         ),
     ] = None,
     engine: Annotated[
@@ -92,8 +92,9 @@ def serve(
         typer.Option(
             envvar="CCNET_MAX_DECODES",
             min=1,
-            help="How many pictures are held decoded at a time: one is restored on each device, "
-            "the others are read and written meanwhile; as many more are looked at when they come.",
+            help="How many pictures are held decoded at a time: one is restored on each device, or "
+            "on a GPU several of one size, the others are read and written meanwhile; as many more "
+            "are looked at when they come.",
         ),
     ] = 2,
     max_connections: Annotated[

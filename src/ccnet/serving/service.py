@@ -61,7 +61,7 @@ class Offer(NamedTuple):
 
 
 class RestorationService:
-    """Restores pictures in threads of its own, each device one at a time.
+    """Restores pictures in threads of its own, each device in one call at a time.
 
     Raises `CCNetError` where a model, device or engine that the settings name is not there.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ class Settings:
     Attributes:
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
-        devices: Where to restore, each one picture at a time; see `ccnet.Restorer`.
+        devices: Where to restore, each in one call at a time; see `ccnet.Restorer`.
         engine: What runs the networks; see `ccnet.Restorer`.
         precision: What they compute in; see `ccnet.Restorer`.
         tile: As for `ccnet.Restorer`. What is restored in one go cannot be stopped.
@@ -46,7 +46,7 @@ class Settings:
     engine: str = "auto"
     precision: str = "auto"
     tile: str = "auto"
-    size: str = "small"
+    size: Literal["small", "large"] = "small"
     models: tuple[str, ...] = ()
     max_megabytes: Annotated[float, Field(ge=0.001)] = 50
     max_held_megabytes: Annotated[float, Field(ge=0.001)] = 500
