@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 
 import gradio
+import httpx
 import pytest
 
 from ccnet.errors import UsageError
 from ccnet.images import Picture
 from ccnet.restoration import Restorer
 from ccnet.restoration.engines import MemoryRanOut
+from ccnet.serving.app import make_api
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.options import Options
 from ccnet.serving.page import _restored
@@ -68,6 +70,28 @@ def test_a_page_s_picture_that_fails_is_told_of_alone(
     else:
         assert told.value.message == "Something went wrong in the server, which has noted it."
         assert "RuntimeError: secret" in caplog.text
+
+
+def test_a_task_means_the_model_of_the_size_and_a_file_s_name_may_have_any_letters(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / " été 雪.safetensors"
+    shutil.copy(find_weights("dehaze"), path)
+    api = make_api(Settings(size="large", models=("dehaze", str(path))))
+
+    async def ask() -> tuple[list[dict[str, object]], httpx.Response]:
+        transport = httpx.ASGITransport(api)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+            models = (await client.get("/v1/models")).json()
+            params = {"model": path.stem}
+            return models, await client.post("/v1/restore", params=params, content=photograph())
+
+    models, answer = asyncio.run(ask())
+    defaults = [model["name"] for model in models if model["default"]]
+    assert defaults == ["dehaze-large", "deblur-large", "desnow-large"]
+    assert [model["name"] for model in models][3:] == ["dehaze-small", path.stem]
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["ccnet-model"] == "%20%C3%A9t%C3%A9%20%E9%9B%AA"
 
 
 def test_models_of_the_same_name_are_refused(tmp_path: Path) -> None:

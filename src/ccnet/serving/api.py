@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -17,9 +18,9 @@ from ccnet.images.formats import FORMATS, HEAD_BYTES, format_of
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.options import Options
 from ccnet.serving.queue import Job, StoppedError
-from ccnet.serving.refusals import STATUSES, Refusal, client_gone
+from ccnet.serving.refusals import STATUSES, Refusal, client_gone, internal_error, nothing_there
 from ccnet.serving.service import Answer, RestorationService
-from ccnet.weights.registry import DEFAULTS
+from ccnet.weights.registry import DEFAULTS, model_of
 
 _MEDIA_TYPES = [f"image/{name}" for name in FORMATS]
 _FACTS = ("task", "description", "licence", "parameters")
@@ -80,10 +81,11 @@ def make_router(service: RestorationService, metrics: Metrics) -> APIRouter:
     @router.get("/v1/models", summary="List the models")
     async def models() -> list[OfferedModel]:
         """List what may be asked for with `model`; a task means its default."""
+        defaults = {model_of(task, service.settings.size) for task in DEFAULTS}
         return [
             OfferedModel(
                 name=name,
-                default=name in DEFAULTS.values(),
+                default=name in defaults,
                 **{fact: getattr(offer.model, fact, None) for fact in _FACTS},
             )
             for name, offer in service.offers.items()
@@ -137,9 +139,11 @@ def refused(_request: Request, error: Exception) -> Response:
 def _as_refusal(error: Exception) -> Refusal:
     if isinstance(error, HTTPException) and error.status_code == 400:
         return Refusal("bad_request", f"{error.detail.rstrip('.')}.")
+    if isinstance(error, HTTPException) and error.status_code in (404, 405):  # a file of /docs
+        return nothing_there()
     if isinstance(error, ClientDisconnect):
         return client_gone()
-    return Refusal("internal_error", "Something went wrong in the server, which has noted it.")
+    return internal_error()
 
 
 def _invalid(error: ValidationError) -> Refusal:
@@ -243,7 +247,7 @@ def _facts(answer: Answer) -> dict[str, str]:
     return {
         "Content-Disposition": f'inline; filename="restored{suffix}"',
         "CCNet-Recognised": answer.kind or "none",
-        "CCNet-Model": answer.model or "none",
+        "CCNet-Model": quote(answer.model or "none"),  # a file may be called anything
         "CCNet-Seconds": f"{sum(answer.seconds.values()):.3f}",
         "Server-Timing": ", ".join(timing),
     }
@@ -254,7 +258,7 @@ def _answers() -> dict[int | str, dict[str, Any]]:
     headers = {
         "CCNet-Recognised": "What the picture was taken for: clear, haze, blur or snow; none if "
         "a task or model was asked for.",
-        "CCNet-Model": "The model that restored it; none for a clear picture.",
+        "CCNet-Model": "The model that restored it, percent-encoded; none for a clear picture.",
         "CCNet-Seconds": "How long it took, waiting included.",
         "Server-Timing": "How long each stage took, in milliseconds.",
     }

@@ -19,7 +19,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ccnet.serving.metrics import Metrics
 from ccnet.serving.page_files import check_room
-from ccnet.serving.refusals import Refusal, client_gone, too_much_held
+from ccnet.serving.refusals import (
+    Refusal,
+    client_gone,
+    internal_error,
+    nothing_there,
+    too_much_held,
+)
 from ccnet.serving.settings import Settings
 
 METHODS = {
@@ -118,8 +124,7 @@ class Gate:
         except Exception:  # noqa: BLE001 - the next request must be served
             if body.refusal is None:
                 _log.exception("A request failed.")
-                sentence = "Something went wrong in the server, which has noted it."
-                body.refusal = Refusal("internal_error", sentence)
+                body.refusal = internal_error()
         finally:
             self._let_go(body.size)
         if body.refusal and not answer.status:
@@ -158,7 +163,7 @@ class Gate:
                 sentence = f"{path} takes {METHODS[path]} only."
                 raise Refusal("method_not_allowed", sentence, {"Allow": METHODS[path]})
         elif not path.startswith(_DOCS) and (self._folder is None or not _PAGE.fullmatch(path)):
-            raise Refusal("not_found", "There is nothing at this path; see /docs.")
+            raise nothing_there()
         if scope["method"] == "POST" and headers.get("sec-fetch-site") == "cross-site":
             raise Refusal("cross_site", "Pages of other sites may not use this server.")
         body.most = self._settings.max_bytes
@@ -168,7 +173,6 @@ class Gate:
                 check_room(self._folder, self._settings.max_held_bytes)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > body.most:
-            body.more = True
             raise _too_large(body.most)
         if path == "/v1/restore":  # before megabytes arrive in vain
             self._check_queue()

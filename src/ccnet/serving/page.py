@@ -22,7 +22,7 @@ from ccnet.images.formats import FORMATS
 from ccnet.serving.options import Options
 from ccnet.serving.page_files import KEPT_SECONDS, add_to_zip, check_room, keep
 from ccnet.serving.queue import StoppedError
-from ccnet.serving.refusals import Refusal
+from ccnet.serving.refusals import Refusal, internal_error
 from ccnet.serving.service import Answer, RestorationService
 from ccnet.serving.uploads import PicturesUpload, PictureUpload, Upload
 
@@ -298,7 +298,7 @@ async def _restored(
         raise gradio.Error(sentence, duration=None, print_exception=False) from error
     except Exception as error:  # so that the others of several are kept
         _log.exception("A picture of the page failed.")
-        sentence = "Something went wrong in the server, which has noted it."
+        sentence = str(internal_error())
         raise gradio.Error(sentence, duration=None, print_exception=False) from error
     finally:
         if job is not None:

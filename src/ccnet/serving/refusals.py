@@ -49,6 +49,16 @@ def too_much_held() -> Refusal:
     return Refusal("queue_full", sentence, {"Retry-After": "10"})
 
 
+def nothing_there() -> Refusal:
+    """What is answered where a path leads nowhere."""
+    return Refusal("not_found", "There is nothing at this path; see /docs.")
+
+
+def internal_error() -> Refusal:
+    """What is answered where there is a bug, of which the log has more."""
+    return Refusal("internal_error", "Something went wrong in the server, which has noted it.")
+
+
 def client_gone() -> Refusal:
     """What is noted where nobody waits for an answer any more."""
     return Refusal("client_gone", "The client has gone.")
