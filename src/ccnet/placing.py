@@ -185,4 +185,6 @@ def _move_to_free(temporary: Path, target: Path) -> None:
 
 def taken(path: str | os.PathLike[str]) -> str:
     """Say that a path is not free."""
-    return f"{os.fspath(path)} is there already; name another file, or allow it to be overwritten."
+    if os.path.isdir(path):  # noqa: PTH112 - what cannot be looked at is there all the same
+        return f"{os.fspath(path)} is a folder; name a file in it."
+    return f"{os.fspath(path)} is there already; name another file, or overwrite it (--overwrite)."

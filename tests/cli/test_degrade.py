@@ -46,10 +46,11 @@ def test_haze_keeps_depth_and_alpha(clean: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["haze", "blur", "snow"])
 def test_a_seed_makes_the_same_again(clean: Path, tmp_path: Path, kind: str) -> None:
-    for name in ("a.png", "b.png"):
-        degrade(clean, "--kind", kind, "--strength", 0.5, "--seed", 4, "-o", tmp_path / name)
-    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
-    same = np.array_equal(read_picture(tmp_path / "a.png").pixels, read_picture(clean).pixels)
+    one, other = tmp_path / "new" / "a.png", tmp_path / "new" / "b.png"
+    for path in (one, other):
+        degrade(clean, "--kind", kind, "--strength", 0.5, "--seed", 4, "-o", path)
+    assert one.read_bytes() == other.read_bytes()
+    same = np.array_equal(read_picture(one).pixels, read_picture(clean).pixels)
     assert not same
 
 

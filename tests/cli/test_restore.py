@@ -84,7 +84,7 @@ def test_standard_input_to_standard_output(weights: Path, tmp_path: Path) -> Non
         assert np.array_equal(np.asarray(one), np.asarray(other))
     broken = ccnet("restore", "-", "--model", weights, data=b"no picture")
     assert (broken.returncode, broken.stdout) == (1, b"")
-    assert broken.stderr.startswith(b"ccnet: The picture given as bytes is no ")
+    assert broken.stderr.startswith(b"ccnet: Standard input is no ")
 
 
 def hazy_photograph(path: Path) -> Path:
@@ -150,6 +150,42 @@ def test_where_nothing_can_be_written_is_told_before_restoring(
     assert suffix.returncode == 1
     assert b"b.xyz cannot be written: .xyz is no suffix " in suffix.stderr
     assert len(suffix.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        (["a.png", "--task", "deblur", "--model", "dehaze"], 2, "--model dehaze is for dehaze"),
+        (["a.png", "--task", "deblur", "--model", "desnow-large"], 2, "desnow-large is for desnow"),
+        (["-", "-o", "new/"], 2, "new/ is a folder"),
+        (["-", "-o", "folder"], 1, "folder is a folder; name a file in it."),
+        (["-", "-o", "folder", "--overwrite"], 1, "folder is a folder; name a file in it."),
+        (["a.mp4", "-o", "-"], 2, "a.mp4 is a video; name a file with --output."),
+        (["-", "-o", "-", "--task", "dehaze"], 1, "Standard input is no "),
+        (["a.png", "-o", "a.png"], 1, "(--overwrite)"),
+    ],
+)
+def test_what_makes_no_sense_is_told_in_one_line(
+    tmp_path: Path, arguments: list[str], code: int, told: str
+) -> None:
+    before = photograph(tmp_path / "a.png").read_bytes()
+    (tmp_path / "folder").mkdir()
+    given = b"no picture" if "dehaze" in arguments else before
+    done = ccnet("restore", *arguments, data=given, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, b"")
+    first = done.stderr.decode().splitlines()[0]
+    assert told in first
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "folder"}
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_pictures_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    clear = photograph(tmp_path / "in" / "clear.jpg", (160, 128))
+    (tmp_path / "in" / "b.HEIC").write_bytes(b"apple")
+    done = ccnet("restore", tmp_path / "in")
+    assert done.returncode == 0
+    assert "1 clear, 1 not read (.heic)" in done.stderr.decode().splitlines()[-1]
+    assert {path.name for path in clear.parent.iterdir()} >= {"clear.jpg", "b.HEIC"}
 
 
 def test_an_empty_name_is_not_the_current_folder(tmp_path: Path) -> None:

@@ -384,7 +384,7 @@ def test_pictures_of_a_single_sequence_are_split_by_name(tmp_path: Path) -> None
 
 def test_a_single_target_cannot_be_split(tmp_path: Path) -> None:
     plant(tmp_path, ["hazy/1_1.png", "hazy/1_2.png", "gt/1.png"])
-    with pytest.raises(DatasetError, match="have the same target, so that none can be"):
+    with pytest.raises(DatasetError, match="are of one scene, so none can be"):
         find_pairs("reside-indoor", tmp_path, "train")
     assert len(find_pairs("reside-indoor", tmp_path, "train", held_out=0)) == 2
 

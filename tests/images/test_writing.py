@@ -366,7 +366,7 @@ def test_places_that_cannot_be_written_are_said(tmp_path: Path) -> None:
         with pytest.raises(PictureError) as caught:
             write_picture(Picture(RGB), path)
         assert str(caught.value).startswith(f"{path} cannot be written: ")
-    with pytest.raises(PictureError, match="is there already"):
+    with pytest.raises(PictureError, match=r"is a folder; name a file in it\.$"):
         write_picture(Picture(RGB), tmp_path, format="png")
     with pytest.raises(PictureError, match="cannot be written"):
         write_picture(Picture(RGB), tmp_path, format="png", overwrite=True)

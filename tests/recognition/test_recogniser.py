@@ -22,7 +22,7 @@ from ccnet.degradation.blur import MARGIN
 from ccnet.errors import WeightsError
 from ccnet.images import Picture
 from ccnet.recognition import CLEAR, KINDS, TASKS
-from ccnet.recognition.network import NETWORKS, measure
+from ccnet.recognition.network import SHAPES, measure
 from ccnet.recognition.recogniser import WEIGHTS, Recogniser, shipped_recogniser
 from ccnet.recognition.views import views_of_picture
 from ccnet.training.data import LEARNED
@@ -59,14 +59,16 @@ def test_probabilities_are_those_of_the_network_that_was_trained(name: str) -> N
     saved = safetensors.torch.load_file(WEIGHTS)
     measured = [torch.from_numpy(part)[None] for part in measure(views)]
     logits = torch.zeros(1, len(KINDS))
-    for index in range(NETWORKS):
+    count = len(shipped_recogniser().networks)
+    assert count * len(SHAPES) == len(saved)
+    for index in range(count):
         network = DegradationClassifier().eval()
         network.load_state_dict(
             {name: saved[f"{index}.{name}"] for name in network.state_dict() if "num_" not in name},
             strict=False,
         )
         with torch.inference_mode():
-            logits += network(*measured) / NETWORKS
+            logits += network(*measured) / count
     expected = logits.softmax(1)[0].tolist()
     found = shipped_recogniser().probabilities(views)
     assert found == pytest.approx(dict(zip(KINDS, expected, strict=True)), abs=1e-5)
@@ -109,7 +111,7 @@ def test_noise_is_clear() -> None:
 
 
 def test_a_file_of_weights_keeps_what_was_learned(tmp_path: Path) -> None:
-    recogniser = Recogniser([fresh_weights()] * NETWORKS)
+    recogniser = Recogniser([fresh_weights()] * 3)
     recogniser.save(tmp_path / "a.safetensors", licence="MIT")
     again = Recogniser.read(tmp_path / "a.safetensors")
     views = views_of_picture(Picture(data.astronaut()))
@@ -120,7 +122,7 @@ def test_a_broken_file_of_weights_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     with pytest.raises(WeightsError, match=r"a\.safetensors"):
         Recogniser.read(path)
-    Recogniser([fresh_weights()] * NETWORKS).save(path, licence="MIT")
+    Recogniser([fresh_weights()] * 2).save(path, licence="MIT")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(WeightsError, match=r"a\.safetensors"):
         Recogniser.read(path)

@@ -176,7 +176,7 @@ def test_what_cannot_be_written_is_told_before_anything_is_restored(
     ("name", "words"),
     [
         ("a.png/b.png", r"a\.png cannot be made: .*a\.png is a file\.$"),
-        ("a.png/c/b.png", r"cannot be made: Not a directory\.$"),
+        ("a.png/c/b.png", r"cannot be made: not a directory\.$"),
         ("a\0b/c.png", r"a\\x00b' cannot be made: embedded null"),
         ("locked/new/b.png", r"locked may not be written to\.$"),
     ],

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ccnet.errors import UsageError
-from ccnet.runs.folders import Job, plan
+from ccnet.runs.folders import Job, passed_over, plan
 
 
 def planned(*inputs: Path, output: Path | None = None, to: str | None = None) -> list[Job]:
@@ -57,6 +57,23 @@ def test_output_is_a_file_for_one_file_and_a_folder_otherwise(tmp_path: Path) ->
     assert targets(planned(source, output=out)) == {source: out / "a.jpg"}
     with pytest.raises(UsageError, match="one file"):
         planned(source, other, output=tmp_path / "c.png")
+
+
+def test_an_output_of_another_format_is_no_folder(tmp_path: Path) -> None:
+    source, folder = tmp_path / "a.jpg", tmp_path / "old.gif"
+    touch(source)
+    with pytest.raises(UsageError, match=r"b\.HEIC cannot be written: \.HEIC is no suffix of a"):
+        planned(source, output=tmp_path / "b.HEIC")
+    folder.mkdir()
+    assert targets(planned(source, output=folder)) == {source: folder / "a.jpg"}
+    assert targets(planned(source, output=tmp_path / "v1.2")) == {source: tmp_path / "v1.2/a.jpg"}
+
+
+def test_pictures_of_other_formats_are_counted(tmp_path: Path) -> None:
+    names = ("a.jpg", "b.HEIC", "c.heic", ".d.heic", "e.txt", "sub/f.cr2", "sub/g.png")
+    touch(*(tmp_path / name for name in names))
+    assert passed_over([str(tmp_path)]) == {".heic": 2, ".cr2": 1}
+    assert passed_over([str(tmp_path / "b.HEIC"), "memory://bucket"]) == {}
 
 
 def test_a_picture_becomes_no_video(tmp_path: Path) -> None:

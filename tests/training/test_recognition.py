@@ -20,9 +20,18 @@ from ccnet.recognition.cells import CHANNELS, LEVELS
 from ccnet.recognition.recogniser import Recogniser
 from ccnet.recognition.spectrum import DIRECTIONS, MEASURED
 from ccnet.recognition.views import views_of_picture
-from ccnet.training.recognition import Sample, calibrate, fit, make_samples, train
+from ccnet.training.recognition import (
+    Sample,
+    calibrate,
+    fit,
+    make_samples,
+    networks_of,
+    train,
+    weights_of,
+)
 from ccnet.training.recognition_network import DegradationClassifier
 from ccnet.training.recognition_pictures import (
+    add_white_haze,
     make_drawing,
     make_picture,
     measured_pictures,
@@ -71,7 +80,7 @@ def test_shallow_focus_keeps_light_and_takes_detail_away() -> None:
 
 def test_a_round_holds_each_kind_and_is_always_the_same(photographs: Photographs) -> None:
     first, again, next_ = (make_samples(photographs, 0, index) for index in (0, 0, 1))
-    assert [sample.kind for sample in first] == [0, 0, 1, 2, 3]
+    assert [sample.kind for sample in first] == [0, 0, 1, 1, 2, 3]
     assert all(
         map(torch.equal, one.measured, two.measured) for one, two in zip(first, again, strict=True)
     )
@@ -144,6 +153,29 @@ def test_calibration_takes_off_what_a_network_leans_to() -> None:
     assert torch.stack(likely).mean(0).tolist() == pytest.approx([0.25] * 4, abs=0.01)
 
 
+def test_white_air_is_what_is_left_of_black_far_away() -> None:
+    generator = torch.Generator().manual_seed(0)
+    made = add_white_haze(torch.zeros(8, 3, 96, 128), 1.0, generator)
+    assert (made.amax(1) - made.amin(1)).median() < 0.01
+    # A black scene gives A * (1 - t), and its farthest point has a t of exp(-3).
+    farthest = made.mean(1).flatten(1).quantile(0.995, dim=1)
+    assert farthest.min() > 0.85
+    assert farthest.median() < 0.96  # some are patchy, and denser
+
+
+def test_networks_come_out_of_a_recogniser_as_they_went_in() -> None:
+    torch.manual_seed(0)
+    network = DegradationClassifier().eval()
+    for buffer in network.buffers():
+        if buffer.dtype.is_floating_point:
+            buffer.uniform_(0.5, 2)
+    (again,) = networks_of(Recogniser([weights_of(network)]))
+    measured = nothing_measured(torch.Generator().manual_seed(0))
+    parts = [part[None].float() for part in measured]
+    with torch.no_grad():
+        assert torch.equal(again(*parts), network(*parts))
+
+
 @pytest.mark.slow
 def test_the_command_writes_a_recogniser(tmp_path: Path) -> None:
     for name in ("cove.jpg", "street.jpg", "garden.jpg"):
@@ -152,5 +184,7 @@ def test_the_command_writes_a_recogniser(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     train(tmp_path, path, rounds=13)
     assert Recogniser.read(path).probabilities(views_of_picture(Picture(data.astronaut())))
+    train(tmp_path, tmp_path / "four.safetensors", rounds=13, beside=path)
+    assert len(Recogniser.read(tmp_path / "four.safetensors").networks) == 4
     with pytest.raises(WeightsError, match="is there already"):
         train(tmp_path, path)

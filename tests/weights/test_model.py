@@ -71,11 +71,14 @@ def test_a_number_that_is_none_is_told(
 
 def test_other_tensors_and_other_files_are_told(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
+    (tmp_path / "folder").mkdir()
     safetensors.torch.save_file({"x": CCNet(2, 1).enter.weight.detach()}, path)
     with pytest.raises(WeightsError, match=r"x\.safetensors holds no model of CCNet: it lacks"):
         read_model(path, "x")
     with pytest.raises(WeightsError, match=r"folder is damaged or no \.safetensors"):
         read_model(tmp_path / "folder", "x")
+    with pytest.raises(WeightsError, match=r"gone is not there\.$"):
+        read_model(tmp_path / "gone", "x")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

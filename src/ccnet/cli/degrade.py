@@ -38,14 +38,18 @@ def degrade(
     from ccnet.errors import PictureError
     from ccnet.extras import require
     from ccnet.images import read_picture, to_srgb, with_srgb_change, write_picture
+    from ccnet.images.writing import check_target
     from ccnet.placing import taken
+    from ccnet.restoration.results import check_folder, make_folder
 
     require("torch", "Degrading")
     # What has no name, as . and /, is a folder, of which reading tells.
     target = output or picture.parent / f"{picture.stem}-{kind.value}{picture.suffix}"
     if not overwrite and os.path.lexists(target):
         raise PictureError(taken(target))
+    check_folder(target)
     source = read_picture(picture)
+    check_target(source, target)
 
     import torch
 
@@ -56,5 +60,6 @@ def degrade(
     generator.seed() if seed is None else generator.manual_seed(seed)
     batch = torch.from_numpy(clean).permute(2, 0, 1)[None]
     degraded = DEGRADATIONS[kind.value](batch, generator, strength)[0].permute(1, 2, 0).numpy()
+    make_folder(target.parent)
     write_picture(with_srgb_change(source, clean, degraded), target, overwrite=overwrite)
     typer.echo(os.fsencode(target))

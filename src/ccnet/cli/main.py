@@ -57,7 +57,8 @@ def ccnet(
 ) -> None:
     """Restore hazy, blurry and snowy photographs with CCNet, a context-aware convolutional network.
 
-    An error is told in one line; --debug anywhere, or CCNET_DEBUG=1, adds where it came from.
+    An error is told in one line; --debug anywhere, or CCNET_DEBUG=1, adds where it came from, of a
+    file's if nobody expected it.
     """
 
 

@@ -181,11 +181,11 @@ def restore(
     Folders may take days: the same command again goes on where it was stopped (docs/folders.md).
     """
     from ccnet.images.formats import FORMATS, format_named
-    from ccnet.runs.folders import plan
+    from ccnet.runs.folders import passed_over, plan
     from ccnet.runs.request import Request
     from ccnet.runs.run import run_jobs
     from ccnet.runs.stores import is_remote, locate
-    from ccnet.weights.registry import DEFAULTS
+    from ccnet.weights.registry import DEFAULTS, task_named
 
     if "" in (*inputs, output):  # which Path takes for the current folder
         raise UsageError("An empty name is no file; a variable of the script may be unset.")
@@ -193,6 +193,8 @@ def restore(
         raise UsageError(f"--task {task} is none of {', '.join((_AUTO, *DEFAULTS))}.")
     if task == _AUTO and model is not None:
         raise UsageError("--task auto chooses a model for each picture; leave --model out.")
+    if task in DEFAULTS and (own := task_named(model)) not in (None, task):
+        raise UsageError(f"--model {model} is for {own}; leave --task {task} out.")
     if format is not None and format_named(format) is None:
         raise UsageError(f"--format {format} is none of {', '.join(FORMATS)}.")
     if codec is not None or crf is not None:
@@ -239,7 +241,7 @@ def restore(
             )
     jobs = plan(inputs, locate(output) if output is not None else None, format, compare)
     with progress_bar() as bar:
-        told = _Told(bar, len(jobs), as_json)
+        told = _Told(bar, len(jobs), as_json, passed_over(inputs))
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, told.interrupt)
         try:
@@ -276,10 +278,16 @@ def _restore_stream(request: Request, source: str, target: str | None) -> None:
     """Restore standard input, or to standard output, on which nothing else is written."""
     from ccnet.images import encode_picture, read_picture, write_picture
     from ccnet.images.formats import format_of_suffix
+    from ccnet.images.reading import GIVEN_AS_BYTES
     from ccnet.images.writing import check_target
     from ccnet.restoration import Restorer
     from ccnet.restoration.results import check_folder, make_folder, read_bytes, stays
+    from ccnet.runs.folders import is_video
 
+    if target is not None and target.endswith("/"):
+        raise UsageError(f"--output {target} is a folder; name a file for one picture.")
+    if is_video(Path(source)):
+        raise UsageError(f"{source} is a video; name a file with --output.")
     if source == _STREAM and sys.stdin.isatty():
         raise UsageError("Standard input is a terminal; send a picture in with < or a pipe.")
     if target in (None, _STREAM) and sys.stdout.isatty():
@@ -287,7 +295,10 @@ def _restore_stream(request: Request, source: str, target: str | None) -> None:
     if target and target != _STREAM and not request.overwrite and os.path.lexists(target):
         raise PictureError(taken(target))
     data = sys.stdin.buffer.read() if source == _STREAM else None
-    picture = read_picture(source if data is None else data)
+    try:
+        picture = read_picture(source if data is None else data)
+    except PictureError as error:
+        raise PictureError(str(error).replace(GIVEN_AS_BYTES, "Standard input")) from error
     into = None if target is None or target == _STREAM else Path(target)
     format, quality, overwrite = request.format, request.quality, request.overwrite  # noqa: A001
     wanted = format or (picture.format if into is None else format_of_suffix(into))
@@ -323,11 +334,12 @@ def _restore_stream(request: Request, source: str, target: str | None) -> None:
 class _Told:
     """Tells what becomes of files as they are done, and of all in the end."""
 
-    def __init__(self, bar: Progress, total: int, as_json: bool) -> None:
+    def __init__(self, bar: Progress, total: int, as_json: bool, passed_over: Counter[str]) -> None:
         self._bar = bar
         self._task = bar.add_task("", total=total)
         self._total = total
         self._json = as_json
+        self._passed_over = passed_over
         self._counts: Counter[str] = Counter()
         self._shares: dict[int, float] = {}
         self._megapixels = 0.0
@@ -392,6 +404,8 @@ class _Told:
         ]
         if left := self._total - self._counts.total():
             counts.append(f"{left} not begun")
+        if others := self._passed_over:
+            counts.append(f"{others.total()} not read ({', '.join(sorted(others))})")
         size = f", {self._megapixels:.1f} megapixels" if self._megapixels else ""
         ran = f" with {self._engine}" if self._engine else ""
         took = time.monotonic() - self._started

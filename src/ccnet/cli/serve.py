@@ -59,7 +59,7 @@ def serve(
         list[str] | None,
         typer.Option(
             envvar="CCNET_MODEL",
-            help="A file of weights, one on the Hub or an ONNX file, as for ccnet restore, to "
+            help="A .safetensors file, one on the Hub or an ONNX file, as for ccnet restore, to "
             "offer by its name without suffix, beside the models that ship; may be repeated.",
         ),
     ] = None,

@@ -77,7 +77,7 @@ def find_pairs(
         training, validation = hold_out(pairs, held_out)
         if pairs and held_out and not validation:
             raise DatasetError(
-                f"All pairs of {path} have the same target, so that none can be held out for "
+                f"All pairs of {path} to train on are of one scene, so none can be held out for "
                 "validation; add others."
             )
         pairs = training if split == "train" else validation

@@ -40,6 +40,12 @@ FORMATS = {
 }
 NAMES = "JPEG, PNG, WebP, TIFF or AVIF"
 
+OTHER_SUFFIXES = (
+    *(".gif", ".bmp", ".heic", ".heif", ".jxl", ".jp2", ".psd"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2"),
+)
+"""Of pictures in formats that people often have and that are not read or written here."""
+
 _BY_SUFFIX = {suffix: name for name, held in FORMATS.items() for suffix in held.suffixes}
 
 # Formats that people often have and that are not read here: a plain sentence helps them on.

@@ -29,6 +29,9 @@ MAX_PIXELS = 2**28
 
 PictureSource: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview"
 
+GIVEN_AS_BYTES = "The picture given as bytes"
+"""What errors call one that has no name."""
+
 _SPACES: dict[str, tuple[Space, int]] = {
     "b-w": ("gray", 1),
     "grey16": ("gray", 1),
@@ -113,7 +116,7 @@ def _opened(source: PictureSource) -> Iterator[_Opened]:
     """Open a source and tell its format; what fails from here on becomes a PictureError."""
     data: bytes | bytearray | memoryview | None = None
     if isinstance(source, (bytes, bytearray, memoryview)):
-        name, data = "The picture given as bytes", source
+        name, data = GIVEN_AS_BYTES, source
     else:
         name = os.fsdecode(source)
     title = ""

@@ -15,9 +15,6 @@ from ccnet.recognition.kinds import KINDS
 from ccnet.recognition.spectrum import MEASURED, measure_spectrum
 from ccnet.recognition.views import Views
 
-NETWORKS = 2
-"""Trained each from its own beginning: together they are right a little more often."""
-
 WIDTH = 48
 
 BRANCHES = {"overview": (CHANNELS, 48), "details": (CHANNELS, 48), "spectrum": (MEASURED, 24)}

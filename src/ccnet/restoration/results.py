@@ -44,7 +44,12 @@ def make_folder(folder: Path) -> None:
 
 
 def check_folder(target: Path) -> None:
-    """Raise PictureError where a target's folder cannot be made or written to; makes nothing."""
+    """Raise PictureError where a target's folder cannot be made or written to; makes nothing.
+
+    Nor may the target be a folder itself.
+    """
+    if os.path.isdir(target):  # noqa: PTH112 - what cannot be looked at is told below
+        raise PictureError(f"{target} is a folder; name a file in it.")
     for place in target.parents:
         try:
             folder = stat.S_ISDIR(place.stat().st_mode)

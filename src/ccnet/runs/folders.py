@@ -5,12 +5,19 @@ from __future__ import annotations
 import glob
 import itertools
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ccnet.errors import PictureError, UsageError, reason_of
-from ccnet.images.formats import FORMATS, NAMES, format_named, format_of_suffix
+from ccnet.images.formats import (
+    FORMATS,
+    NAMES,
+    OTHER_SUFFIXES,
+    format_named,
+    format_of_suffix,
+)
 from ccnet.runs.stores import files_below, is_remote, locate, told
 
 MARK = "-restored"
@@ -85,9 +92,14 @@ def plan(
         would take the place of another one or of an input, the later job has a fault.
 
     Raises:
-        UsageError: There is no such format, or one file is named for several pictures.
+        UsageError: There is no such format, or one file is named for several pictures or by
+            another format's suffix.
     """
     suffix = _suffix(format)
+    if output is not None and output.suffix.lower() in OTHER_SUFFIXES and not _is_folder(output):
+        raise UsageError(
+            f"{output} cannot be written: {output.suffix} is no suffix of a format that can be."
+        )
     into_file = output is not None and _is_file(output)
     skipped = None if into_file else output
     found: dict[str, _Found] = {}
@@ -122,6 +134,17 @@ def plan(
         folder = file.folder if output is None else output if several else None
         jobs.append(Job(file.path, target, fault, folder, comparison))
     return jobs
+
+
+def passed_over(inputs: Sequence[str]) -> Counter[str]:
+    """Count pictures of other formats in folders that are named, by their suffixes."""
+    found: Counter[str] = Counter()
+    for folder in inputs:
+        for _, folders, names in () if is_remote(locate(folder)) else os.walk(folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            seen = [Path(name).suffix.lower() for name in names if not name.startswith(".")]
+            found.update(suffix for suffix in seen if suffix in OTHER_SUFFIXES)
+    return found
 
 
 def _as_video(file: _Found, output: Path) -> _Found:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from ccnet.errors import CCNetError, PictureError, UsageError
 from ccnet.images import Picture, encode_picture, picture_size, read_picture
 from ccnet.images.formats import HEAD_BYTES, format_of
+from ccnet.images.reading import GIVEN_AS_BYTES
 from ccnet.recognition.recogniser import shipped_recogniser
 from ccnet.restoration import Restorer
 from ccnet.restoration.automatic import recognise_picture
@@ -194,7 +195,7 @@ def _told_as(code: str) -> Iterator[None]:
     try:
         yield
     except (PictureError, UsageError) as error:
-        message = str(error).replace("The picture given as bytes", "The picture")
+        message = str(error).replace(GIVEN_AS_BYTES, "The picture")
         raise Refusal(code, message) from error
     except CCNetError as error:
         raise Refusal("internal_error", str(error)) from error

@@ -21,7 +21,7 @@ from ccnet.errors import CCNetError, WeightsError
 from ccnet.placing import taken
 from ccnet.recognition import CLEAR, KINDS
 from ccnet.recognition.cells import turned
-from ccnet.recognition.network import NETWORKS, SHAPES, measure
+from ccnet.recognition.network import SHAPES, measure
 from ccnet.recognition.recogniser import Recogniser
 from ccnet.recognition.views import picture_of, views_of_picture
 from ccnet.training.recognition_network import DegradationClassifier
@@ -35,8 +35,11 @@ from ccnet.training.recognition_pictures import (
 
 LONG_SIDE = 1024
 
-IN_A_ROUND = (2, 1, 1, 1)
-"""Pictures of each kind: clear ones cost little, and differ most."""
+IN_A_ROUND = (2, 2, 1, 1)
+"""Pictures of each kind: clear ones cost little and differ most, and haze is of two sorts."""
+
+NETWORKS = 2
+"""Trained each from its own beginning."""
 
 EPOCHS = 15
 BATCH = 64
@@ -71,10 +74,12 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="A .safetensors to write.")],
     rounds: Annotated[
         int,
-        typer.Option(
-            min=LEAST_ROUNDS, help="In each two clear pictures and three others are made."
-        ),
-    ] = 1800,
+        typer.Option(min=LEAST_ROUNDS, help="In each two clear pictures and four others are made."),
+    ] = 2000,
+    beside: Annotated[
+        Path | None,
+        typer.Option(help="A recogniser whose networks come beside the new ones, set with them."),
+    ] = None,
     licence: Annotated[str, typer.Option(help="Of the weights.")] = "MIT",
     seed: Annotated[int, typer.Option(min=0)] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite")] = False,
@@ -89,7 +94,8 @@ def train(
         samples += make_samples(photographs, seed, index)
         if index % 50 == 49:
             typer.echo(f"{len(samples)} pictures made")
-    networks = [fit(samples, seed + index) for index in range(NETWORKS)]
+    networks = [] if beside is None else networks_of(Recogniser.read(beside))
+    networks += [fit(samples, seed + index) for index in range(NETWORKS)]
     calibrate(networks, calibration_samples(photographs, seed))
     Recogniser([weights_of(network) for network in networks]).save(
         output, licence=licence, overwrite=overwrite
@@ -174,6 +180,17 @@ def calibrate(networks: Sequence[DegradationClassifier], samples: Sequence[Sampl
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     for network in networks:
         network.state_dict()["head.5.bias"].add_(shift.detach())
+
+
+def networks_of(recogniser: Recogniser) -> list[DegradationClassifier]:
+    """Give the networks of a recogniser, as they were trained."""
+    networks = []
+    for weights in recogniser.networks:
+        network = DegradationClassifier()
+        state = {name: torch.from_numpy(values) for name, values in weights.items()}
+        network.load_state_dict(state, strict=False)  # it has counts of batches, too
+        networks.append(network.eval())
+    return networks
 
 
 def weights_of(network: DegradationClassifier) -> dict[str, NDArray[np.float32]]:

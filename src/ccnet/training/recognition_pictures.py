@@ -18,6 +18,7 @@ from ccnet.degradation import DEGRADATIONS
 from ccnet.degradation.blur import MARGIN, cut_margin
 from ccnet.degradation.camera import compress_jpeg, random_camera
 from ccnet.degradation.flakes import scatter_points
+from ccnet.degradation.haze import apply_haze, random_transmission
 from ccnet.degradation.light import vary_light
 from ccnet.degradation.randomness import smooth_field, uniform
 from ccnet.recognition.kinds import CLEAR, QUALITIES, STRENGTHS, TASKS
@@ -27,6 +28,11 @@ SMALLEST, LONGEST = 176, 600
 
 WEAKEST = {"haze": 0.25, "blur": 0.15, "snow": 0.15}
 """Strengths below these can hardly be seen."""
+
+WHITE_AIR = 0.25
+"""Share of hazy pictures whose air is white, as in RESIDE's rooms and in overexposed fog.
+
+Few of the others have such air, and who learned from those took pale rooms for blurry."""
 
 LEAST_CHANGE = 0.03
 """Mean change that haze must make: over what is as bright as the air there is none to be seen."""
@@ -76,7 +82,16 @@ def degrade(clean: Tensor, kind: str, strength: float, generator: torch.Generato
     """Degrade `clean` (N, 3, H, W); one that stays clear gets the camera that the others get."""
     if kind == CLEAR:
         return random_camera(clean, generator)
+    if kind == "haze" and _chance(WHITE_AIR, generator):
+        return add_white_haze(clean, strength, generator)
     return DEGRADATIONS[kind](clean, generator, strength)
+
+
+def add_white_haze(clean: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Put haze before `clean` (N, 3, H, W) as `add_haze` does, but with air of 0.95 to 1."""
+    transmission = random_transmission(clean, generator, strength)
+    airlight = uniform(0.95, 1.1, (len(clean), 1, 1, 1), clean, generator).clamp(max=1)
+    return random_camera(apply_haze(clean, transmission, airlight), generator)
 
 
 def shallow_focus(clean: Tensor, generator: torch.Generator) -> Tensor:

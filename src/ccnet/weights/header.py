@@ -34,6 +34,8 @@ def read_header(path: Path) -> Header:
         with safe_open(path, framework="numpy") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             return Header(file.metadata() or {}, shapes)
+    except FileNotFoundError as error:
+        raise WeightsError(f"{path} is not there.") from error
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path} is damaged or no .safetensors file: {error}.") from error
 

@@ -25,7 +25,7 @@ DEFAULTS = {"dehaze": "dehaze-small", "deblur": "deblur-small", "desnow": "desno
 """The model that a task means."""
 
 SIZES = ("small", "large")
-"""Of each task's models: large has the published width, small a ninth of its work."""
+"""Of each task's models: large has the size published for haze, small a ninth of its work."""
 
 SUFFIXES = (".safetensors", ".pkl", ".pth", ".pt")
 """What files of weights are called."""
@@ -58,6 +58,14 @@ def find_model(name: str) -> Model:
 def model_of(task: str, size: str | None = None) -> str:
     """Name a task's model of one of `SIZES`, or its default model."""
     return DEFAULTS[task] if size is None else f"{task}-{size}"
+
+
+def task_named(model: str | None) -> str | None:
+    """Tell the task in a model's name; None for one that has none, as a file's."""
+    names = {
+        name: task for task in DEFAULTS for name in (task, *(model_of(task, s) for s in SIZES))
+    }
+    return names.get(model or "")
 
 
 def read_card(model: Model) -> str:
