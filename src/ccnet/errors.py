@@ -49,4 +49,5 @@ class DatasetError(UsageError):
 
 def reason_of(error: Exception) -> str:
     """Say what the system says is wrong, or else the error, as the end of a sentence."""
-    return str(getattr(error, "strerror", None) or error).lower()
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(reason).lower()

@@ -129,6 +129,9 @@ def test_a_broken_file_of_weights_is_named(tmp_path: Path) -> None:
     other = next(Path(str(files("ccnet.weights") / "models")).glob("*.safetensors"))
     with pytest.raises(WeightsError, match="holds no recogniser"):
         Recogniser.read(other)
+    Recogniser([]).save(path, licence="MIT", overwrite=True)
+    with pytest.raises(WeightsError, match="holds no recogniser"):
+        Recogniser.read(path)
     narrower = fresh_weights() | {"head.5.bias": np.zeros(3, np.float32)}
     Recogniser([fresh_weights(), narrower]).save(path, licence="MIT", overwrite=True)
     with pytest.raises(WeightsError, match="holds no recogniser"):

@@ -176,7 +176,7 @@ def restore(
 
     Prints the name of each result that it has written, and on standard error what pictures were
     taken for and what ran the model. Exits with 0 if all was done, 1 if some inputs failed (each is
-    named, the others are done), and 2 for a wrong usage.
+    named, the others are done) or the model or OUT cannot be used, and 2 for a wrong usage.
 
     Folders may take days: the same command again goes on where it was stopped (docs/folders.md).
     """

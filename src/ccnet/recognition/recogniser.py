@@ -43,9 +43,9 @@ class Recogniser:
                 ]
         except (OSError, SafetensorError) as error:
             raise WeightsError(f"{path} is damaged or holds no recogniser.") from error
-        for weights in networks:
-            if any(weights[name].shape != shape for name, shape in SHAPES.items()):
-                raise WeightsError(f"{path} holds no recogniser of this version.")
+        shapes = [{name: values.shape for name, values in one.items()} for one in networks]
+        if not shapes or any(each != SHAPES for each in shapes):
+            raise WeightsError(f"{path} holds no recogniser of this version.")
         return cls(networks)
 
     def save(self, path: Path, *, licence: str, overwrite: bool = False) -> None:
