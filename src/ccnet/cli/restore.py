@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import sys
 import time
 from collections import Counter
 from enum import Enum
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,18 +14,15 @@ import typer
 
 from ccnet.cli.lines import one_line, wants_traces, write_line
 from ccnet.cli.progress import progress_bar
-from ccnet.errors import PictureError, UsageError
-from ccnet.placing import place_file, taken
+from ccnet.cli.streams import STREAM, restore_stream, taken_for
+from ccnet.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from ccnet.restoration.automatic import Outcome
     from ccnet.runs.pipeline import Task
-    from ccnet.runs.request import Request
     from ccnet.runs.run import Report
 
-_STREAM = "-"
 _AUTO = "auto"
 
 
@@ -224,7 +218,7 @@ def restore(
         overwrite=overwrite,
         leave_clear=output is None,
     )
-    if _STREAM in (*inputs, output):
+    if STREAM in (*inputs, output):
         if len(inputs) > 1:
             raise UsageError("Standard input and output take one picture; name one input.")
         if any(each not in (None, False) for each in (cluster, workers, devices, compare, as_json)):
@@ -232,7 +226,7 @@ def restore(
                 "--cluster, --workers, --devices, --compare and --json are for files; leave them "
                 "out for standard input and output."
             )
-        _restore_stream(request, inputs[0], output)
+        restore_stream(request, inputs[0], output)
         return
     for text in (*inputs, *([output] if output else [])):
         if cluster is None and is_remote(locate(text)):
@@ -272,63 +266,6 @@ def _check_cluster(*, workers: int | None, devices: str | None, compare: bool, d
         raise UsageError("--compare is not there with --cluster; use ccnet compare on the results.")
     if device not in (_AUTO, "cpu", "cuda"):
         raise UsageError(f"--device {device} names one machine's; with --cluster use cpu or cuda.")
-
-
-def _restore_stream(request: Request, source: str, target: str | None) -> None:
-    """Restore standard input, or to standard output, on which nothing else is written."""
-    from ccnet.images import encode_picture, read_picture, write_picture
-    from ccnet.images.formats import format_of_suffix
-    from ccnet.images.reading import GIVEN_AS_BYTES
-    from ccnet.images.writing import check_target
-    from ccnet.restoration import Restorer
-    from ccnet.restoration.results import check_folder, make_folder, read_bytes, stays
-    from ccnet.runs.folders import is_video
-
-    if target is not None and target.endswith("/"):
-        raise UsageError(f"--output {target} is a folder; name a file for one picture.")
-    if is_video(Path(source)):
-        raise UsageError(f"{source} is a video; name a file with --output.")
-    if source == _STREAM and sys.stdin.isatty():
-        raise UsageError("Standard input is a terminal; send a picture in with < or a pipe.")
-    if target in (None, _STREAM) and sys.stdout.isatty():
-        raise UsageError("Standard output is a terminal; send it on with > or a pipe, or use -o.")
-    if target and target != _STREAM and not request.overwrite and os.path.lexists(target):
-        raise PictureError(taken(target))
-    data = sys.stdin.buffer.read() if source == _STREAM else None
-    try:
-        picture = read_picture(source if data is None else data)
-    except PictureError as error:
-        raise PictureError(str(error).replace(GIVEN_AS_BYTES, "Standard input")) from error
-    into = None if target is None or target == _STREAM else Path(target)
-    format, quality, overwrite = request.format, request.quality, request.overwrite  # noqa: A001
-    wanted = format or (picture.format if into is None else format_of_suffix(into))
-    if into is not None:
-        check_folder(into)
-        if not (request.model is None and stays(picture, wanted, quality)):
-            check_target(picture, into, format=format, quality=quality)
-    restorer = request.load()
-    if isinstance(restorer, Restorer):
-        restored = restorer.restore_picture(picture)
-    else:
-        restored, outcome = restorer.restore_picture(picture)
-        name = "standard input" if source == _STREAM else source
-        typer.echo(one_line(_taken_for(name, outcome)), err=True)
-    if restorer.engine:
-        typer.echo(f"restored with {restorer.engine}", err=True)
-    if restored is not picture or not stays(picture, wanted, quality):
-        data = None
-    elif data is None:
-        data = picture.piped or read_bytes(Path(source))
-    if into is None:
-        sys.stdout.buffer.write(data or encode_picture(restored, format, quality))
-        sys.stdout.buffer.flush()
-        return
-    make_folder(into.parent)
-    if data is None:
-        write_picture(restored, into, format=format, quality=quality, overwrite=overwrite)
-    else:
-        place_file(data, into, error=PictureError, overwrite=overwrite)
-    typer.echo(os.fsencode(into))
 
 
 class _Told:
@@ -378,7 +315,7 @@ class _Told:
             self._megapixels += 0 if report.fault else result.megapixels
         if result is not None and report.fault is None:
             if result.outcome is not None:
-                self._line(_taken_for(source, result.outcome))
+                self._line(taken_for(source, result.outcome))
             for note in result.notes:
                 self._line(f"{source}: {note}")
             if report.there and not self._json:
@@ -413,8 +350,3 @@ class _Told:
 
     def _line(self, text: str) -> None:
         write_line(one_line(text), self._bar, error=True)
-
-
-def _taken_for(source: str, outcome: Outcome) -> str:
-    done = "left as it is" if outcome.model is None else f"restored with {outcome.model}"
-    return f"{source}: {outcome.kind}, {done}"
