@@ -275,7 +275,7 @@ def _tried(device: torch.device) -> bool:
         depthwise(torch.zeros(1, 1, 1, 1, device=device), torch.zeros(1, 1, 9, 9, device=device))
     except Exception as error:  # noqa: BLE001  # of Triton's own kinds, and of the driver's
         warnings.warn(
-            f"Triton does not run on {device}, so depthwise convolutions and layer norms take "
+            f"Triton does not run on {device}, so the network takes "
             f"PyTorch's slower forms: {error}",
             RuntimeWarning,
             stacklevel=3,

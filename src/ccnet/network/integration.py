@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ccnet.network import on_gpu
 from ccnet.network.averages import Average, picture_average
 
 
@@ -55,6 +56,8 @@ class DynamicStrip(nn.Module):
     The averages of the channels go through a 1x1 convolution and a sigmoid; the filter is shared
     by all channels of a sample. The border is reflected, so the filtered side must be longer than
     (taps - 1) / 2 * dilation pixels. (N, channels, H, W) to the same shape.
+
+    On a GPU where Triton runs it has a form of its own while no gradients are asked for.
     """
 
     def __init__(self, channels: int, taps: int, dilation: int, horizontal: bool) -> None:
@@ -65,7 +68,10 @@ class DynamicStrip(nn.Module):
         self.to_filter = nn.Conv2d(channels, taps, 1, bias=False)
 
     def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
-        filters = torch.sigmoid(self.to_filter(average(features))).flatten(1)
+        filters = self.make_filters(features, average)
+        if on_gpu.triton_infers(features):
+            given: Tensor = on_gpu.strips.strip(features, filters, self.dilation, self.horizontal)
+            return given
         filters = filters.expand(features.shape[0], -1)
         rows = features if self.horizontal else features.transpose(2, 3)
         # The same sums in two forms: the gradient of a matrix product is several times cheaper
@@ -75,6 +81,10 @@ class DynamicStrip(nn.Module):
         else:
             filtered = filter_by_convolution(rows, filters, self.dilation)
         return filtered if self.horizontal else filtered.transpose(2, 3)
+
+    def make_filters(self, features: Tensor, average: Average) -> Tensor:
+        """Give each sample's taps (N, taps), or (1, taps) where the samples share an average."""
+        return torch.sigmoid(self.to_filter(average(features))).flatten(1)
 
 
 Strips = tuple[int, int]
@@ -112,9 +122,22 @@ class DynamicStrips(nn.Module):
 
     def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
         filtered = features
-        for strip in self.strips:
+        *earlier, last = self.strips
+        for strip in earlier:
             filtered = strip(filtered, average)
-        return self.gamma * filtered + self.beta * features
+        if isinstance(last, DynamicStrip) and on_gpu.triton_infers(features):
+            blended: Tensor = on_gpu.strips.strip(
+                filtered,
+                last.make_filters(filtered, average),
+                last.dilation,
+                last.horizontal,
+                features,
+                self.gamma,
+                self.beta,
+            )
+        else:
+            blended = self.gamma * last(filtered, average) + self.beta * features
+        return blended
 
 
 class LargeDynamicIntegrationModule(nn.Module):

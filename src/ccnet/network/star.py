@@ -6,21 +6,12 @@ arXiv 2412.11008.
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ccnet.network import on_gpu
 from ccnet.network.averages import Average, picture_average
 from ccnet.network.integration import LargeDynamicIntegrationModule, Strips
-
-try:
-    from ccnet.network import channel_norm, depthwise
-except ImportError:  # PyTorch for CPUs comes without Triton
-    channel_norm = depthwise = None  # type: ignore[assignment]
-
-
-def _triton_runs(features: Tensor) -> bool:
-    return depthwise is not None and features.is_cuda and depthwise.works(features.device)
 
 
 class ChannelNorm(nn.LayerNorm):
@@ -30,8 +21,10 @@ class ChannelNorm(nn.LayerNorm):
     """
 
     def forward(self, features: Tensor) -> Tensor:
-        if not torch.is_grad_enabled() and _triton_runs(features):
-            normed: Tensor = channel_norm.channel_norm(features, self.weight, self.bias, self.eps)
+        if on_gpu.triton_infers(features):
+            normed: Tensor = on_gpu.channel_norm.channel_norm(
+                features, self.weight, self.bias, self.eps
+            )
             return normed
         return super().forward(features.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
@@ -46,15 +39,19 @@ class Surroundings(nn.Conv2d):
         super().__init__(channels, channels, side, padding=side // 2, groups=channels)
 
     def forward(self, features: Tensor) -> Tensor:
-        if (
-            not _triton_runs(features)
-            or self.kernel_size[0] != depthwise.WINDOW
-            or features[0].numel() > depthwise.LARGEST
-        ):
+        if not self.in_triton(features):
             return super().forward(features)
         assert self.bias is not None
-        convolved: Tensor = depthwise.depthwise(features, self.weight)
+        convolved: Tensor = on_gpu.depthwise.depthwise(features, self.weight)
         return convolved + self.bias.to(features.dtype)[:, None, None]
+
+    def in_triton(self, features: Tensor) -> bool:
+        """Tell whether these features (N, channels, H, W) take that form."""
+        return (
+            on_gpu.triton_runs(features)
+            and self.kernel_size[0] == on_gpu.depthwise.WINDOW
+            and features[0].numel() <= on_gpu.depthwise.LARGEST
+        )
 
 
 class EfficientResidualStarModule(nn.Module):
@@ -63,6 +60,9 @@ class EfficientResidualStarModule(nn.Module):
     (N, channels, H, W) to the same shape. `window` is the side of the kernel that sees the
     surroundings, an odd number. With `strips`, a `LargeDynamicIntegrationModule` stands before the
     last convolution, as in the last module of each stage of CCNet.
+
+    Where `Surroundings` has a form of its own and no gradients are asked for, what is done to each
+    value behind it has one too.
     """
 
     def __init__(self, channels: int, strips: Strips | None = None, window: int = 9) -> None:
@@ -76,8 +76,13 @@ class EfficientResidualStarModule(nn.Module):
 
     def forward(self, features: Tensor, average: Average = picture_average) -> Tensor:
         normed = self.norm(features)
-        context = F.gelu(self.surroundings(self.context(normed)))
-        star = F.gelu(context * self.plain(normed))
+        context, plain = self.context(normed), self.plain(normed)
+        seen = self.surroundings
+        if on_gpu.triton_infers(context) and seen.in_triton(context):
+            convolved = on_gpu.depthwise.depthwise(context, seen.weight)
+            star = on_gpu.star_tail.star_tail(convolved, seen.bias, plain)
+        else:
+            star = F.gelu(F.gelu(seen(context)) * plain)
         if self.integration is not None:
             star = self.integration(star, average)
         projected: Tensor = self.projection(star)
