@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from ccnet.network.ccnet import keep_shallow_exact
 from ccnet.network.inference import for_inference
 from ccnet.network.padding import fitting_size, pad_to_fit
 from ccnet.restoration.engines.averages import Core, measure_averages
+from ccnet.restoration.engines.cuda_graphs import GraphedRun
 from ccnet.restoration.engines.engine import Averages, Floats, Pixels
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
@@ -64,6 +66,8 @@ class TorchEngine:
         network = network.to(self._device, torch.float32)
         keep_shallow_exact(network, self._device.type)
         self._network: CCNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        graphed = self._device.type == "cuda"
+        self._graphed = GraphedRun(partial(self._forward, self._dtype)) if graphed else None
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
         def average() -> Average:
@@ -77,7 +81,9 @@ class TorchEngine:
         return measure_averages(picture, side, self._measure_shallow, self._measure, progress)
 
     def release_memory(self) -> None:
-        """Do nothing: PyTorch keeps nothing on a CPU, and on a GPU what it keeps serves all."""
+        """Drop CUDA graphs; what else PyTorch keeps on a GPU serves all engines."""
+        if self._graphed is not None:
+            self._graphed.release()
 
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
         with memory_watched(batch), torch.inference_mode():
@@ -104,21 +110,28 @@ class TorchEngine:
     def _run(self, batch: Floats, average: Callable[[], Average]) -> Tensor:
         """Run the network; once more in float32 where a lower precision overflows."""
         for dtype in dict.fromkeys((self._dtype, torch.float32)):
-            half = dtype != torch.float32
-            with (
-                memory_watched(batch),
-                torch.inference_mode(),
-                torch.autocast(self._device.type, dtype if half else None, enabled=half),
-            ):
+            with memory_watched(batch), torch.inference_mode():
                 # To permute this is channels_last already, and moves nothing.
                 pictures = self._tensor(batch).permute(0, 3, 1, 2)
-                restored = self._network(pictures, average()).float()
+                taken = average()
+                if self._graphed is not None and taken is picture_average and dtype == self._dtype:
+                    restored = self._graphed(pictures)
+                else:
+                    restored = self._forward(dtype, pictures, taken)
                 if restored.isfinite().all():
                     clamped: Tensor = restored.clamp(0, 1).permute(0, 2, 3, 1)
                     return clamped
-            if half:
+            if dtype != torch.float32:
                 warn_of_overflow(str(dtype).removeprefix("torch."))
         raise WeightsError(NOT_FINITE)
+
+    def _forward(
+        self, dtype: torch.dtype, pictures: Tensor, average: Average = picture_average
+    ) -> Tensor:
+        half = dtype != torch.float32
+        with torch.autocast(self._device.type, dtype if half else None, enabled=half):
+            restored: Tensor = self._network(pictures, average)
+            return restored.float()
 
 
 def _joined(averages: PartAverages) -> Averages:
