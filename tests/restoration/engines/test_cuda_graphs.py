@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,8 +13,14 @@ import torch
 from torch import Tensor
 
 from ccnet.network import CCNet
-from ccnet.restoration.engines import cuda_graphs
-from ccnet.restoration.engines.cuda_graphs import KEPT, MOST_PIXELS, GraphedRun, Recorded
+from ccnet.restoration.engines import MemoryRanOut, cuda_graphs, torch_engine
+from ccnet.restoration.engines.cuda_graphs import (
+    KEPT,
+    MOST_PIXELS,
+    RECORDED_AT,
+    GraphedRun,
+    Recorded,
+)
 from ccnet.restoration.engines.torch_engine import TorchEngine
 
 
@@ -24,6 +31,7 @@ class Replayed:
         self.run, self.batch, self.result = run, batch, result
 
     def replay(self) -> None:
+        time.sleep(0.001)  # for another thread to come between
         self.result.copy_(self.run(self.batch))
 
 
@@ -43,7 +51,6 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[torch.Size]:
         return Recorded(Replayed(run, batch, result), batch, result)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cuda_graphs, "record", record)
-    monkeypatch.setattr(torch.cuda, "device", lambda _: contextlib.nullcontext())
     return shapes
 
 
@@ -55,23 +62,26 @@ def batches(*shape: int) -> Iterator[Tensor]:
 
 def test_a_shape_is_recorded_when_it_comes_again(recorded: list[torch.Size]) -> None:
     run, given = GraphedRun(double), batches(1, 3, 8, 8)
-    taken = [next(given) for _ in range(4)]
+    taken = [next(given) for _ in range(RECORDED_AT + 2)]
     results = []
-    for number, batch in enumerate(taken):
+    for number, batch in enumerate(taken, 1):
         results.append(run(batch))
-        assert len(recorded) == (number > 0)
+        assert len(recorded) == (number >= RECORDED_AT)
     for batch, result in zip(taken, results, strict=True):  # none was overwritten by the next
         assert torch.equal(result, 2 * batch)
+
+
+def ask(run: GraphedRun, batch: Tensor, times: int = RECORDED_AT) -> None:
+    for _ in range(times):
+        assert torch.equal(run(batch), 2 * batch)
 
 
 def test_large_batches_are_not_recorded(recorded: list[torch.Size]) -> None:
     run = GraphedRun(double)
     batch = torch.zeros(2, 1, MOST_PIXELS // 8 + 1, 4)
-    for _ in range(3):
-        run(batch)
+    ask(run, batch)
     assert recorded == []
-    for _ in range(2):
-        run(batch[:, :, 1:])
+    ask(run, batch[:, :, 1:])
     assert len(recorded) == 1
 
 
@@ -79,38 +89,55 @@ def test_few_graphs_are_kept_and_the_least_lately_used_go(recorded: list[torch.S
     run = GraphedRun(double)
     shapes = [torch.zeros(1, 1, 4, side) for side in range(1, KEPT + 2)]
     for batch in shapes[:KEPT]:
-        run(batch), run(batch)
-    run(shapes[0])
-    run(shapes[KEPT]), run(shapes[KEPT])  # in the place of the second
+        ask(run, batch)
+    ask(run, shapes[0], 1)
+    ask(run, shapes[KEPT])  # in the place of the second
     assert len(recorded) == KEPT + 1
-    run(shapes[0])
+    ask(run, shapes[0], 1)
     assert len(recorded) == KEPT + 1
-    run(shapes[1])
-    assert recorded[-1] == shapes[1].shape
+    ask(run, shapes[1], 1)
+    assert recorded[KEPT + 1 :] == [shapes[1].shape]
 
 
-def test_what_is_released_is_recorded_anew(recorded: list[torch.Size]) -> None:
+def test_what_is_released_is_new_again(recorded: list[torch.Size]) -> None:
     run, batch = GraphedRun(double), torch.ones(1, 1, 2, 2)
-    run(batch), run(batch)
+    for _ in range(5):  # as a server does, after each picture
+        ask(run, batch, RECORDED_AT - 1)
+        run.release()
+    assert recorded == []
+    ask(run, batch)
     run.release()
-    assert torch.equal(run(batch), 2 * batch)
+    ask(run, batch)
     assert len(recorded) == 2
+
+
+def fail_to_record(
+    monkeypatch: pytest.MonkeyPatch, recorded: list[torch.Size], error: RuntimeError
+) -> None:
+    def fail(_: cuda_graphs.Run, batch: Tensor) -> Recorded:
+        recorded.append(batch.shape)
+        raise error
+
+    monkeypatch.setattr(cuda_graphs, "record", fail)
 
 
 def test_without_graphs_it_is_told_once_and_done_as_before(
     monkeypatch: pytest.MonkeyPatch, recorded: list[torch.Size]
 ) -> None:
-    def fail(_: cuda_graphs.Run, batch: Tensor) -> Recorded:
-        recorded.append(batch.shape)
-        raise RuntimeError("operation not permitted")
-
-    monkeypatch.setattr(cuda_graphs, "record", fail)
+    fail_to_record(monkeypatch, recorded, RuntimeError("operation not permitted"))
     run, batch = GraphedRun(double), torch.ones(1, 1, 2, 2)
-    run(batch)
     with pytest.warns(RuntimeWarning, match="cannot be recorded here, .*: operation not permitted"):
-        assert torch.equal(run(batch), 2 * batch)
-    assert torch.equal(run(batch), 2 * batch)
+        ask(run, batch)
+    ask(run, batch)
     assert len(recorded) == 1
+
+
+def test_memory_that_ran_out_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, recorded: list[torch.Size]
+) -> None:
+    fail_to_record(monkeypatch, recorded, torch.OutOfMemoryError("CUDA out of memory"))
+    ask(GraphedRun(double), torch.ones(1, 1, 2, 2), RECORDED_AT + 1)
+    assert len(recorded) == 2
 
 
 def test_threads_do_not_get_each_others_results(recorded: list[torch.Size]) -> None:
@@ -123,27 +150,30 @@ def test_threads_do_not_get_each_others_results(recorded: list[torch.Size]) -> N
 
 
 def test_an_engine_graphs_what_takes_its_own_averages(recorded: list[torch.Size]) -> None:
-    network = CCNet(4, 1).eval()
-    engine = TorchEngine(network, device="cpu", precision="float32")
-    expected = [engine.restore(picture()) for _ in range(3)]
+    engine = TorchEngine(CCNet(4, 1).eval(), device="cpu", precision="float32")
+    assert engine._graphed is None
+    expected = engine.restore(picture())
     averages = engine.measure(picture()[0], 128)
     pinned = engine.restore(picture(), averages)
-    calls = []
-
-    def run(pictures: Tensor) -> Tensor:
-        calls.append(pictures.shape)
-        return engine._forward(torch.float32, pictures)
-
-    engine._graphed = GraphedRun(run)
-    for given in expected:
-        assert np.array_equal(engine.restore(picture()), given)
+    engine._graphed = GraphedRun(partial(torch_engine._forward, engine._network, torch.float32))
+    for _ in range(RECORDED_AT + 1):
+        assert np.array_equal(engine.restore(picture()), expected)
+        assert np.array_equal(engine.restore(picture(), averages), pinned)
     assert len(recorded) == 1
-    before = len(calls)
-    assert np.array_equal(engine.restore(picture(), averages), pinned)
-    assert len(calls) == before
     engine.release_memory()
     engine.restore(picture())
-    assert len(recorded) == 2
+    assert len(recorded) == 1
+
+
+def test_memory_of_graphs_is_given_back_where_it_runs_out(recorded: list[torch.Size]) -> None:
+    engine = TorchEngine(CCNet(4, 1).eval(), device="cpu", precision="float32")
+    engine._graphed = GraphedRun(partial(torch_engine._forward, engine._network, torch.float32))
+    for _ in range(RECORDED_AT):
+        engine.restore(picture())
+    with pytest.raises(MemoryRanOut), engine._watched(picture()):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+    assert len(recorded) == 1
+    assert engine._graphed._recorded == {}
 
 
 def picture() -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
@@ -157,11 +187,15 @@ def test_graphs_of_a_gpu_give_what_it_gives_without(shape: tuple[int, ...]) -> N
     engine = TorchEngine(network, device="cuda", precision="float16")
     generator = np.random.default_rng(0)
     assert engine._graphed is not None
-    for _ in range(4):
+    for _ in range(RECORDED_AT + 2):
         batch = generator.random((*shape, 3), dtype=np.float32)
         graphed = engine.restore(batch)
         with torch.inference_mode():
             pictures = torch.from_numpy(batch).cuda().permute(0, 3, 1, 2)
-            plain = engine._forward(torch.float16, pictures).clamp(0, 1).permute(0, 2, 3, 1)
+            plain = (
+                torch_engine._forward(engine._network, torch.float16, pictures)
+                .clamp(0, 1)
+                .permute(0, 2, 3, 1)
+            )
         assert np.allclose(graphed, plain.cpu().numpy(), atol=2e-3)
     assert len(engine._graphed._recorded) == 1

@@ -1,7 +1,7 @@
 """A network's work on an NVIDIA GPU, recorded as CUDA graphs.
 
 Of a small picture the host is the limit: it asks for some 800 kernels one by one, which takes as
-long as a megapixel takes the GPU (docs/engines.md). A graph asks for all at once.
+long as half a megapixel takes the GPU (docs/engines.md). A graph asks for all at once.
 """
 
 from __future__ import annotations
@@ -14,17 +14,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-MOST_PIXELS = 2**20
-"""Of a batch that is recorded: with more, the GPU is the limit."""
+MOST_PIXELS = 2**19
+"""Of a batch that is recorded: with more, the GPU is the limit, and graphs keep much memory."""
 
-KEPT = 4
-"""Graphs at most, each for one shape of batch; those used least lately go first."""
+KEPT = 2
+"""Graphs at most, each for one shape of batch; the one used least lately goes first."""
+
+RECORDED_AT = 3
+"""Which batch of a shape: who restores a picture, or it and its mirror image, is not kept waiting
+for what will not come again."""
 
 REMEMBERED = 256
 """Shapes at most of which it is known that they came before."""
 
+RECORDING = threading.Lock()
+"""CUDA lets a process record one graph at a time."""
+
 Run = Callable[[Tensor], Tensor]
-"""Asks a GPU for what is made of a batch on it, and waits for nothing."""
+"""Asks the GPU that is current for what is made of a batch on it, and waits for nothing."""
 
 
 class Recorded(NamedTuple):
@@ -36,15 +43,15 @@ class Recorded(NamedTuple):
 
 
 class GraphedRun:
-    """Does what `run` does, of shapes that come again by a graph. Threads may share it.
+    """Does what `run` does, of small batches whose shape comes again by a graph.
 
-    Whoever restores a single picture does not pay for recording: a shape is recorded when it comes
-    for the second time. Where that fails, `run` is asked as before, after a warning.
+    Threads may share it as long as they ask the GPU on one stream, as they do unless told
+    otherwise. Where recording fails `run` is asked as before, after a warning.
     """
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._seen: set[torch.Size] = set()
+        self._times: dict[torch.Size, int] = {}
         self._recorded: dict[torch.Size, Recorded] = {}
         self._fails = False
         self._lock = threading.Lock()
@@ -53,8 +60,7 @@ class GraphedRun:
         """Give what `run` makes of `batch` (N, C, H, W), in memory of its own."""
         if self._fails or batch.shape[0] * batch.shape[2] * batch.shape[3] > MOST_PIXELS:
             return self._run(batch)
-        # A graph reads and writes in one place, and streams are of the device that is current.
-        with self._lock, torch.cuda.device(batch.device):
+        with self._lock:  # a graph reads and writes in one place
             recorded = self._find(batch)
             if recorded is None:
                 return self._run(batch)
@@ -63,27 +69,32 @@ class GraphedRun:
             return recorded.result.clone()
 
     def release(self) -> None:
-        """Free the memory of all graphs."""
+        """Give the memory of all graphs back to PyTorch, and forget which shapes came before."""
         with self._lock:
             self._recorded.clear()
+            self._times.clear()
 
     def _find(self, batch: Tensor) -> Recorded | None:
         shape = batch.shape
-        if shape not in self._seen:
-            if len(self._seen) >= REMEMBERED:
-                self._seen.clear()
-            self._seen.add(shape)
-            return None
-        recorded = self._recorded.pop(shape, None) or self._try_to_record(batch)
+        recorded = self._recorded.pop(shape, None)
+        if recorded is None:
+            if shape not in self._times and len(self._times) >= REMEMBERED:
+                self._times.clear()
+            self._times[shape] = self._times.get(shape, 0) + 1
+            if self._times[shape] < RECORDED_AT:
+                return None
+            if len(self._recorded) >= KEPT:
+                del self._recorded[next(iter(self._recorded))]
+            recorded = self._try_to_record(batch)
         if recorded is not None:
             self._recorded[shape] = recorded  # the last of all, for it is used now
-            if len(self._recorded) > KEPT:
-                del self._recorded[next(iter(self._recorded))]
         return recorded
 
     def _try_to_record(self, batch: Tensor) -> Recorded | None:
         try:
             return record(self._run, batch)
+        except torch.OutOfMemoryError:
+            return None  # there may be room the next time
         except RuntimeError as error:
             self._fails = True
             warnings.warn(
@@ -95,18 +106,21 @@ class GraphedRun:
 
 
 def record(run: Run, batch: Tensor) -> Recorded:
-    """Record what `run` asks of the GPU for batches of this shape; nothing else may use `batch`.
+    """Record what `run` asks of the GPU for batches of the shape and layout of `batch`.
 
-    Raises RuntimeError where that cannot be, or memory runs out.
+    Raises RuntimeError where that cannot be, of which torch.OutOfMemoryError is one kind.
     """
-    batch = batch.clone()
+    given = batch.clone()
+    now = torch.cuda.current_stream()
     aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):  # what is only done at first cannot be recorded
-        run(batch)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    # Other threads may use the GPU meanwhile.
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-        result = run(batch)
-    return Recorded(graph, batch, result)
+    # Recording that fails would else leave its stream behind as the one that is current.
+    with RECORDING, torch.cuda.stream(now):
+        aside.wait_stream(now)
+        with torch.cuda.stream(aside):  # what is only done at first cannot be recorded
+            run(given)
+        now.wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        # Other threads may use the GPU meanwhile.
+        with torch.cuda.graph(graph, stream=aside, capture_error_mode="thread_local"):
+            result = run(given)
+    return Recorded(graph, given, result)

@@ -7,7 +7,8 @@ the process's to choose and is not touched here.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 import numpy as np
@@ -67,7 +68,9 @@ class TorchEngine:
         keep_shallow_exact(network, self._device.type)
         self._network: CCNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         graphed = self._device.type == "cuda"
-        self._graphed = GraphedRun(partial(self._forward, self._dtype)) if graphed else None
+        self._graphed = (
+            GraphedRun(partial(_forward, self._network, self._dtype)) if graphed else None
+        )
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
         def average() -> Average:
@@ -86,7 +89,7 @@ class TorchEngine:
             self._graphed.release()
 
     def _measure_shallow(self, batch: Floats, core: Core) -> Floats:
-        with memory_watched(batch), torch.inference_mode():
+        with self._watched(batch):
             pictures = pad_to_fit(self._tensor(batch).permute(0, 3, 1, 2), self._network.smallest)
             averages = PartAverages(core, pictures.shape[2])
             self._network.shallow_half(pictures[:, :, ::2, ::2], averages)
@@ -110,14 +113,14 @@ class TorchEngine:
     def _run(self, batch: Floats, average: Callable[[], Average]) -> Tensor:
         """Run the network; once more in float32 where a lower precision overflows."""
         for dtype in dict.fromkeys((self._dtype, torch.float32)):
-            with memory_watched(batch), torch.inference_mode():
+            with self._watched(batch):
                 # To permute this is channels_last already, and moves nothing.
                 pictures = self._tensor(batch).permute(0, 3, 1, 2)
                 taken = average()
                 if self._graphed is not None and taken is picture_average and dtype == self._dtype:
                     restored = self._graphed(pictures)
                 else:
-                    restored = self._forward(dtype, pictures, taken)
+                    restored = _forward(self._network, dtype, pictures, taken)
                 if restored.isfinite().all():
                     clamped: Tensor = restored.clamp(0, 1).permute(0, 2, 3, 1)
                     return clamped
@@ -125,13 +128,21 @@ class TorchEngine:
                 warn_of_overflow(str(dtype).removeprefix("torch."))
         raise WeightsError(NOT_FINITE)
 
-    def _forward(
-        self, dtype: torch.dtype, pictures: Tensor, average: Average = picture_average
-    ) -> Tensor:
-        half = dtype != torch.float32
-        with torch.autocast(self._device.type, dtype if half else None, enabled=half):
-            restored: Tensor = self._network(pictures, average)
-            return restored.float()
+    @contextmanager
+    def _watched(self, batch: Floats) -> Iterator[None]:
+        # Triton asks the GPU that is current, whichever its tensors are on.
+        current = torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext()
+        with memory_watched(batch, self.release_memory), current, torch.inference_mode():
+            yield
+
+
+def _forward(
+    network: CCNet, dtype: torch.dtype, pictures: Tensor, average: Average = picture_average
+) -> Tensor:
+    half = dtype != torch.float32
+    with torch.autocast(pictures.device.type, dtype if half else None, enabled=half):
+        restored: Tensor = network(pictures, average)
+        return restored.float()
 
 
 def _joined(averages: PartAverages) -> Averages:
