@@ -41,8 +41,8 @@ def main() -> None:
     parser.add_argument("--model", default="deblur-large")
     parser.add_argument("--size", type=int, default=1024)
     options = parser.parse_args()
-    if not torch.cuda.is_available():
-        raise SystemExit("This benchmark needs a GPU with CUDA, and PyTorch finds none.")
+    if not torch.cuda.is_available() or on_gpu.depthwise is None:
+        raise SystemExit("This benchmark needs a GPU with CUDA, and Triton.")
 
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}")
     torch.manual_seed(0)

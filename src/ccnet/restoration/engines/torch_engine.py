@@ -67,10 +67,8 @@ class TorchEngine:
         network = network.to(self._device, torch.float32)
         keep_shallow_exact(network, self._device.type)
         self._network: CCNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        graphed = self._device.type == "cuda"
-        self._graphed = (
-            GraphedRun(partial(_forward, self._network, self._dtype)) if graphed else None
-        )
+        run = partial(_forward, self._network, self._dtype)
+        self._graphed = GraphedRun(run) if self._device.type == "cuda" else None
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
         def average() -> Average:
