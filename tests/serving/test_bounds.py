@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -333,10 +332,9 @@ def test_two_hundred_clients_at_once(server: Server, client: httpx.Client) -> No
 
 
 @pytest.mark.slow
-def test_stopping_finishes_what_runs() -> None:
-    before = folders_in(Path(tempfile.gettempdir()))
-    server = start()
-    (folder,) = folders_in(Path(tempfile.gettempdir())) - before
+def test_stopping_finishes_what_runs(tmp_path: Path) -> None:
+    server = start(environment={"TMPDIR": str(tmp_path)})
+    assert len(folders_in(tmp_path)) == 1
     with httpx.Client(base_url=server.address, timeout=120) as client, ThreadPoolExecutor(1) as one:
         running = one.submit(client.post, "/v1/restore?task=dehaze", content=LARGE)
         with httpx.Client(base_url=server.address) as other:
@@ -349,21 +347,20 @@ def test_stopping_finishes_what_runs() -> None:
     assert server.process.wait(60) == 0
     page.close()
     server.end()
-    assert folder not in folders_in(Path(tempfile.gettempdir()))
+    assert not folders_in(tmp_path)
     assert not [line for line in server.log if "Traceback" in line]
 
 
 @pytest.mark.slow
-def test_a_killed_server_leaves_nothing_that_the_next_does_not_clear() -> None:
-    parent = Path(tempfile.gettempdir())
-    before = folders_in(parent)
-    with serving() as first:
-        (folder,) = folders_in(parent) - before
-        (parent / folder / "picture.png").write_bytes(photograph())
+def test_a_killed_server_leaves_nothing_that_the_next_does_not_clear(tmp_path: Path) -> None:
+    own = {"TMPDIR": str(tmp_path)}
+    with serving(environment=own) as first:
+        (folder,) = folders_in(tmp_path)
+        (tmp_path / folder / "picture.png").write_bytes(photograph())
         with connected(first) as connection:
             connection.sendall(head_of(len(LARGE)) + LARGE)
-    assert folder in folders_in(parent)
-    with serving("--port", str(first.port)) as second:
-        assert folder not in folders_in(parent)
+    assert folder in folders_in(tmp_path)
+    with serving("--port", str(first.port), environment=own) as second:
+        assert folder not in folders_in(tmp_path)
         with httpx.Client(base_url=second.address, timeout=60) as client:
             assert good(client)
