@@ -29,6 +29,8 @@ import ccnet
 from ccnet.network import CCNet, on_gpu
 from ccnet.network.ccnet import keep_shallow_exact
 from ccnet.network.integration import LargeDynamicIntegrationModule, filter_by_convolution
+from ccnet.restoration.engines.cuda_graphs import record
+from ccnet.restoration.engines.torch_engine import run_network
 
 CHANNELS = 40
 SIDE = 1024
@@ -110,36 +112,25 @@ def ways(network: CCNet, picture: Tensor) -> Iterator[tuple[str, Run]]:
 
     turned = copy.deepcopy(plain).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     keep_shallow_exact(turned, "cuda")
-    in_half = partial(by_autocast, turned, picture.contiguous(memory_format=torch.channels_last))
+    picture = picture.contiguous(memory_format=torch.channels_last)
+    restore = partial(run_network, turned, torch.float16)
+    in_half = partial(restore, picture)
     with no_triton:
         yield "float16, nothing in Triton", in_half
     yield "float16, all in Triton", in_half
     for form in FORMS:
         with in_pytorch(form):
             yield f"float16, without {form}", in_half
-    yield "float16, all as a CUDA graph", as_graph(in_half)
+    yield "float16, all as a CUDA graph", as_graph(restore, picture)
 
 
-def by_autocast(network: CCNet, picture: Tensor) -> Tensor:
-    with torch.autocast("cuda", torch.float16):
-        restored: Tensor = network(picture).float()
-    return restored
-
-
-def as_graph(run: Run) -> Run:
-    """Record what `run` asks of the GPU, to be asked at once; all results are in one place."""
-    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):  # what is only done at first cannot be recorded
-        run()
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        result = run()
+def as_graph(run: Callable[[Tensor], Tensor], picture: Tensor) -> Run:
+    """`run` of `picture` as the engine records it; all results are in one place."""
+    recorded = record(run, picture)
 
     def replay() -> Tensor:
-        graph.replay()
-        return result
+        recorded.graph.replay()
+        return recorded.result
 
     return replay
 

@@ -155,7 +155,7 @@ def test_an_engine_graphs_what_takes_its_own_averages(recorded: list[torch.Size]
     expected = engine.restore(picture())
     averages = engine.measure(picture()[0], 128)
     pinned = engine.restore(picture(), averages)
-    engine._graphed = GraphedRun(partial(torch_engine._forward, engine._network, torch.float32))
+    engine._graphed = GraphedRun(partial(torch_engine.run_network, engine._network, torch.float32))
     for _ in range(RECORDED_AT + 1):
         assert np.array_equal(engine.restore(picture()), expected)
         assert np.array_equal(engine.restore(picture(), averages), pinned)
@@ -167,7 +167,7 @@ def test_an_engine_graphs_what_takes_its_own_averages(recorded: list[torch.Size]
 
 def test_memory_of_graphs_is_given_back_where_it_runs_out(recorded: list[torch.Size]) -> None:
     engine = TorchEngine(CCNet(4, 1).eval(), device="cpu", precision="float32")
-    engine._graphed = GraphedRun(partial(torch_engine._forward, engine._network, torch.float32))
+    engine._graphed = GraphedRun(partial(torch_engine.run_network, engine._network, torch.float32))
     for _ in range(RECORDED_AT):
         engine.restore(picture())
     with pytest.raises(MemoryRanOut), engine._watched(picture()):
@@ -193,7 +193,7 @@ def test_graphs_of_a_gpu_give_what_it_gives_without(shape: tuple[int, ...]) -> N
         with torch.inference_mode():
             pictures = torch.from_numpy(batch).cuda().permute(0, 3, 1, 2)
             plain = (
-                torch_engine._forward(engine._network, torch.float16, pictures)
+                torch_engine.run_network(engine._network, torch.float16, pictures)
                 .clamp(0, 1)
                 .permute(0, 2, 3, 1)
             )

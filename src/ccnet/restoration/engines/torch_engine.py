@@ -67,7 +67,7 @@ class TorchEngine:
         network = network.to(self._device, torch.float32)
         keep_shallow_exact(network, self._device.type)
         self._network: CCNet = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        run = partial(_forward, self._network, self._dtype)
+        run = partial(run_network, self._network, self._dtype)
         self._graphed = GraphedRun(run) if self._device.type == "cuda" else None
 
     def restore(self, batch: Floats, averages: Averages | None = None) -> Floats:
@@ -118,7 +118,7 @@ class TorchEngine:
                 if self._graphed is not None and taken is picture_average and dtype == self._dtype:
                     restored = self._graphed(pictures)
                 else:
-                    restored = _forward(self._network, dtype, pictures, taken)
+                    restored = run_network(self._network, dtype, pictures, taken)
                 if restored.isfinite().all():
                     clamped: Tensor = restored.clamp(0, 1).permute(0, 2, 3, 1)
                     return clamped
@@ -134,9 +134,10 @@ class TorchEngine:
             yield
 
 
-def _forward(
+def run_network(
     network: CCNet, dtype: torch.dtype, pictures: Tensor, average: Average = picture_average
 ) -> Tensor:
+    """Restore (N, 3, H, W) in [0, 1], by autocast unless in float32: the same shape in float32."""
     half = dtype != torch.float32
     with torch.autocast(pictures.device.type, dtype if half else None, enabled=half):
         restored: Tensor = network(pictures, average)
