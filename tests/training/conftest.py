@@ -1,4 +1,4 @@
-"""Tiny pairs on disk, and recipes that train on them in a second."""
+"""Tiny photographs and pairs on disk, and recipes that train on them in a second."""
 
 from __future__ import annotations
 
@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
+from ccnet.degradation.variety import Degrade
+from ccnet.training import data
 from ccnet.training.recipe import Recipe
 from ccnet.training.recipe_files import load_recipe
+from ccnet.training.run import train_recipe
+from ccnet.weights.files import read_network
 
 OnPairs = Callable[..., Recipe]
+
+STEPS = 6
 
 
 @pytest.fixture(scope="session")
@@ -71,3 +78,73 @@ def assert_same_state(folder: Path, reference: Path, *, tolerance: float = 0) ->
         (ours["optimizer_states"][0]["state"], expected["optimizer_states"][0]["state"]),
     ):
         torch.testing.assert_close(state, wanted, rtol=0, atol=tolerance)
+
+
+def darken(clean: Tensor, generator: torch.Generator) -> Tensor:
+    """A degradation that is random, quick to make and easy to undo."""
+    return clean * (0.4 + 0.4 * torch.rand(len(clean), 1, 1, 1, generator=generator))
+
+
+@pytest.fixture
+def quick_degradation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `darken` in place of haze."""
+    monkeypatch.setitem(data.LEARNED, "dehaze", darken)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three photographs, blue ones to train on and a red one to validate."""
+    folder = tmp_path_factory.mktemp("photos")
+    noise = np.random.default_rng(0).integers(0, 100, (3, 48, 56, 3), dtype=np.uint8)
+    for name, pixels, channel in zip(("a", "b", "held-out"), noise, (2, 2, 0), strict=True):
+        pixels[:, :, channel] += 150
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    (folder / "VAL.txt").write_text("held-out.png\n")
+    return folder
+
+
+def tiny(photos: Path, output: Path, *overrides: str) -> Recipe:
+    """A recipe of `STEPS` steps of a tiny network on `photos`."""
+    return load_recipe(
+        "dehaze-small",
+        [
+            f"photos={photos}",
+            f"output={output}",
+            f"steps={STEPS}",
+            "network.width=2",
+            "network.modules=1",
+            "crop=32",
+            "batch=2",
+            "validate_every=3",
+            "validation_crop=32",
+            "warmup=2",
+            "compile=false",
+            *overrides,
+        ],
+    )
+
+
+def tensors_of(path: Path) -> dict[str, Tensor]:
+    return dict(read_network(path).state_dict())
+
+
+def on_call(number: int, act: Callable[[Tensor], Tensor]) -> Degrade:
+    """`darken` whose training batches are counted, and `act` applied to the given one."""
+    calls = iter(range(1, 10_000))
+
+    def degrade(clean: Tensor, generator: torch.Generator) -> Tensor:
+        degraded = darken(clean, generator)
+        is_training = len(clean) == 2
+        return act(degraded) if is_training and next(calls) == number else degraded
+
+    return degrade
+
+
+@pytest.fixture(scope="module")
+def whole_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that nothing interrupted."""
+    output = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(data.LEARNED, "dehaze", darken)
+        assert train_recipe(tiny(photos, output)) == output / "weights.safetensors"
+    return output

@@ -1,23 +1,15 @@
-"""Whole runs of a tiny network: what they leave behind, stopping, and going on."""
+"""Whole runs of a tiny network: what they leave behind, and what stops them."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
-import shutil
-import signal
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor
@@ -25,91 +17,20 @@ from torch.utils.data import DataLoader
 
 from ccnet.datasets import Photographs
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
-from ccnet.degradation.variety import Degrade
 from ccnet.errors import CCNetError, UsageError
 from ccnet.machine import has_bfloat16
 from ccnet.training import data, module, run
-from ccnet.training.callbacks import InterruptedTrainingError
 from ccnet.training.data import CleanPictures
-from ccnet.training.recipe import Recipe
 from ccnet.training.recipe_files import load_recipe
 from ccnet.training.schedule import learning_rate
 from ccnet.weights.files import read_network
 from ccnet.weights.model import read_model
 
-from .conftest import assert_same_state
-
-STEPS = 6
+from .conftest import STEPS, darken, on_call, tensors_of, tiny
 
 SHIPPED_DEGRADATIONS = dict(data.LEARNED)
 
-
-def darken(clean: Tensor, generator: torch.Generator) -> Tensor:
-    """A degradation that is random, quick to make and easy to undo."""
-    return clean * (0.4 + 0.4 * torch.rand(len(clean), 1, 1, 1, generator=generator))
-
-
-@pytest.fixture(autouse=True)
-def quick_degradation(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(data.LEARNED, "dehaze", darken)
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three photographs, blue ones to train on and a red one to validate."""
-    folder = tmp_path_factory.mktemp("photos")
-    noise = np.random.default_rng(0).integers(0, 100, (3, 48, 56, 3), dtype=np.uint8)
-    for name, pixels, channel in zip(("a", "b", "held-out"), noise, (2, 2, 0), strict=True):
-        pixels[:, :, channel] += 150
-        Image.fromarray(pixels).save(folder / f"{name}.png")
-    (folder / "VAL.txt").write_text("held-out.png\n")
-    return folder
-
-
-def tiny(photos: Path, output: Path, *overrides: str) -> Recipe:
-    return load_recipe(
-        "dehaze-small",
-        [
-            f"photos={photos}",
-            f"output={output}",
-            f"steps={STEPS}",
-            "network.width=2",
-            "network.modules=1",
-            "crop=32",
-            "batch=2",
-            "validate_every=3",
-            "validation_crop=32",
-            "warmup=2",
-            "compile=false",
-            *overrides,
-        ],
-    )
-
-
-def tensors_of(path: Path) -> dict[str, Tensor]:
-    return dict(read_network(path).state_dict())
-
-
-def on_call(number: int, act: Callable[[Tensor], Tensor]) -> Degrade:
-    """`darken` whose training batches are counted, and `act` applied to the given one."""
-    calls = iter(range(1, 10_000))
-
-    def degrade(clean: Tensor, generator: torch.Generator) -> Tensor:
-        degraded = darken(clean, generator)
-        is_training = len(clean) == 2
-        return act(degraded) if is_training and next(calls) == number else degraded
-
-    return degrade
-
-
-@pytest.fixture(scope="module")
-def whole_run(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a run that nothing interrupted."""
-    output = tmp_path_factory.mktemp("whole") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(data.LEARNED, "dehaze", darken)
-        assert run.train_recipe(tiny(photos, output)) == output / "weights.safetensors"
-    return output
+pytestmark = pytest.mark.usefixtures("quick_degradation")
 
 
 def test_leaves_weights_that_load_and_say_what_they_are(whole_run: Path) -> None:
@@ -162,99 +83,6 @@ def test_mixed_precision_is_left_where_it_would_be_emulated(
     monkeypatch.setattr(run, "has_bfloat16", lambda device: has and device == "cpu")
     run.train_recipe(tiny(photos, tmp_path, "steps=1"))
     assert load_recipe(str(tmp_path / "recipe.yaml")).precision == precision
-
-
-@pytest.mark.parametrize(
-    ("step", "number"),
-    [(1, signal.SIGINT), (3, signal.SIGINT), (4, signal.SIGINT), (4, signal.SIGTERM)],
-)
-def test_stopped_and_resumed_is_bit_for_bit_the_whole_run(
-    whole_run: Path,
-    photos: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    step: int,
-    number: signal.Signals,
-) -> None:
-    def send(degraded: Tensor) -> Tensor:
-        os.kill(os.getpid(), number)
-        return degraded
-
-    handler = signal.getsignal(number)
-    monkeypatch.setitem(data.LEARNED, "dehaze", on_call(step, send))
-    with pytest.raises(InterruptedTrainingError, match=f"after step {step};.*--resume"):
-        run.train_recipe(tiny(photos, tmp_path / "run"))
-    assert signal.getsignal(number) == handler
-
-    torch.rand(11)  # where the process's own random stream stands must not matter
-    run.train_recipe(tiny(photos, tmp_path / "run"), resume=True)
-    assert_same_run(tmp_path / "run", whole_run)
-
-
-def assert_same_run(folder: Path, reference: Path) -> None:
-    """States, weights and the scores of every validation are equal to the last bit."""
-    assert_same_state(folder, reference)
-    ours, expected = (tensors_of(f / "weights.safetensors") for f in (folder, reference))
-    torch.testing.assert_close(ours, expected, rtol=0, atol=0)
-    scores = [
-        [(event.step, event.value) for event in curves.Scalars("validation/psnr")]
-        for curves in (EventAccumulator(str(f / "log")).Reload() for f in (folder, reference))
-    ]
-    assert scores[0] == scores[1]
-
-
-@pytest.mark.parametrize("passes", [1, 2])
-def test_a_run_that_is_asked_to_stop_in_its_last_step_reaches_its_end(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passes: int
-) -> None:
-    def send(degraded: Tensor) -> Tensor:
-        os.kill(os.getpid(), signal.SIGINT)
-        return degraded
-
-    overrides = (f"batch={2 * passes}", f"accumulate={passes}", "validate_every=100")
-    monkeypatch.setitem(data.LEARNED, "dehaze", on_call(STEPS * passes, send))
-    weights = run.train_recipe(tiny(photos, tmp_path / "run", *overrides))
-    with safe_open(weights, "pt") as file:
-        assert file.metadata()["step"] == str(STEPS)
-    checkpoint = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)
-    assert checkpoint["global_step"] == STEPS
-
-
-@pytest.mark.parametrize("number", [1, 2])
-def test_a_stop_while_validating_keeps_that_validation_and_the_best_weights(
-    whole_run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
-) -> None:
-    validate = module.RestorationModule.validation_step
-    calls = iter(range(1, 100))
-
-    def send(*arguments: Any) -> None:
-        if next(calls) == number:
-            os.kill(os.getpid(), signal.SIGTERM)
-        validate(*arguments)
-
-    monkeypatch.setattr(module.RestorationModule, "validation_step", send)
-    with suppress(InterruptedTrainingError):
-        run.train_recipe(tiny(photos, tmp_path / "run"))
-    reached = torch.load(tmp_path / "run" / "last.ckpt", weights_only=True)["global_step"]
-    assert reached == 3 * number
-    run.train_recipe(tiny(photos, tmp_path / "run"), resume=True)
-    assert_same_run(tmp_path / "run", whole_run)
-    best, expected = (
-        torch.load(folder / "best.ckpt", weights_only=True)["global_step"]
-        for folder in (tmp_path / "run", whole_run)
-    )
-    assert best == expected
-
-
-def test_a_finished_run_can_be_taken_further(photos: Path, tmp_path: Path) -> None:
-    run.train_recipe(tiny(photos, tmp_path / "run", "steps=3"))
-    before = tensors_of(tmp_path / "run" / "weights.safetensors")
-    run.train_recipe(tiny(photos, tmp_path / "run", "steps=3"), resume=True)
-    after = tensors_of(tmp_path / "run" / "weights.safetensors")
-    assert all(torch.equal(before[name], after[name]) for name in before)
-    run.train_recipe(tiny(photos, tmp_path / "run", "steps=5"), resume=True)
-    with safe_open(tmp_path / "run" / "weights.safetensors", "pt") as file:
-        assert file.metadata()["step"] == "5"
 
 
 def test_each_step_has_a_random_stream_of_its_own(
@@ -356,20 +184,6 @@ def test_refuses_to_overwrite_or_to_resume_what_is_not_there(
         with pytest.raises(UsageError, match=f"holds a run with {message}.*; resume with the same"):
             run.train_recipe(tiny(photos, whole_run, change), resume=True)
     assert (whole_run / "recipe.yaml").read_text() == record
-
-
-def test_says_which_values_a_run_is_resumed_with_in_place_of_others(
-    photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    moved, output = tmp_path / "moved", tmp_path / "run"
-    shutil.copytree(photos, moved)
-    run.train_recipe(tiny(photos, output, "steps=1"))
-    capfd.readouterr()
-    run.train_recipe(tiny(photos, output, "steps=1"), resume=True)
-    assert "Resuming with" not in capfd.readouterr().err
-    run.train_recipe(tiny(moved, output, "steps=1", "rate=5e-4"), resume=True)
-    expected = f"Resuming with photos={moved} (was {photos}), rate=0.0005 (was 0.001).\n"
-    assert expected in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["file", "file/run", "x" * 300, "\0"])

@@ -8,7 +8,9 @@ import struct
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -340,6 +342,15 @@ def test_keeps_metadata_and_states_the_size(tiny_network: CCNet, tmp_path: Path)
     metadata = read_metadata(path)
     assert (metadata["task"], metadata["name"]) == ("dehaze", "é 雾")
     assert (metadata["width"], metadata["modules"]) == ("2", "1")
+
+
+@pytest.mark.parametrize("larger", [{"depthwise": 65}, {"strips": (65, 7)}])
+def test_writes_nothing_that_could_not_be_read(larger: dict[str, Any], tmp_path: Path) -> None:
+    network = CCNet(width=2, modules=1, **larger)
+    for save in (partial(save_model, metadata={}), save_checkpoint):
+        with pytest.raises(WeightsError, match="No file can hold this network: none has a kernel"):
+            save(network, tmp_path / "large")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_checkpoint_has_no_metadata(tiny_network: CCNet, tmp_path: Path) -> None:

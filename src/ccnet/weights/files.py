@@ -132,7 +132,7 @@ def save_model(
 
     For a model to ship, `metadata` has name, task, licence and description; width, modules and
     the format's version are added. Raises `WeightsError` where `path` is there and not to be
-    overwritten, or cannot be written.
+    overwritten, or cannot be written, and for a network larger than any that is read.
     """
     facts = {
         "format": "pt",  # what other readers of .safetensors look for
@@ -155,7 +155,7 @@ def save_checkpoint(
 ) -> None:
     """Write a network's weights (float32) as the published code does and reads.
 
-    Raises `WeightsError` where `path` is there and not to be overwritten, or cannot be written.
+    Raises `WeightsError` as `save_model` does.
     """
     buffer = io.BytesIO()
     torch.save({"model": to_published(_state(network))}, buffer)
@@ -163,7 +163,12 @@ def save_checkpoint(
 
 
 def _state(network: CCNet, dtype: torch.dtype = torch.float32) -> dict[str, Tensor]:
-    return {
+    state = {
         name: tensor.detach().to("cpu", dtype, memory_format=torch.contiguous_format)
         for name, tensor in network.state_dict().items()
     }
+    try:
+        hyper_parameters({name: tuple(tensor.shape) for name, tensor in state.items()})
+    except ValueError as error:
+        raise WeightsError(f"No file can hold this network: {error}.") from error
+    return state
