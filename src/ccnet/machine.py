@@ -38,6 +38,7 @@ def find_device(name: str) -> str:
     """
     if name == "cpu" or (name == "auto" and not _may_have_gpu()):
         return "cpu"
+    name = str(name)  # whatever else was given is told of
     if name.startswith(("cuda", "mps")):
         require("torch", f"device={name}")
     there = [*_gpus(), "cpu"]
@@ -90,7 +91,8 @@ def has_bfloat16(device: str) -> bool:
     if device.startswith("cuda"):
         import torch
 
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        with torch.cuda.device(device):
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device != "cpu":
         return False
     from ccnet.openvino_core import make_core

@@ -119,7 +119,7 @@ def hold(file: IO[Any]) -> bool:
         except BlockingIOError:
             return False
         except OSError:
-            return True
+            pass
     return True
 
 

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from unittest.mock import Mock
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,6 +15,7 @@ from torch import Tensor
 
 pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
 
+from ccnet.network import on_gpu
 from ccnet.network.channel_norm import VALUES, channel_norm
 from ccnet.network.star import ChannelNorm
 
@@ -67,11 +71,15 @@ def test_the_compiler_is_told_what_comes_out() -> None:
     torch.library.opcheck(channel_norm, (*made(1, 8, 3, 5), 1e-5), test_utils=checks)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_only_what_learns_takes_pytorchs_form() -> None:
+def test_only_what_learns_takes_pytorchs_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ccnet.network.on_gpu.triton_runs", lambda _: True)
+    in_triton = Mock(side_effect=channel_norm)
+    monkeypatch.setattr(on_gpu, "channel_norm", SimpleNamespace(channel_norm=in_triton))
     features, _, _ = made(1, 40, 16, 16)
     norm = ChannelNorm(40).to(DEVICE)
     learned = norm(features)
     assert learned.requires_grad
+    in_triton.assert_not_called()
     with torch.inference_mode():
         assert torch.allclose(norm(features), learned, atol=1e-5)
+    in_triton.assert_called_once()

@@ -88,9 +88,10 @@ def test_auto_takes_torch_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         ("openvino", "tpu", "auto", "device=tpu"),
         ("auto", "cuda:99", "auto", "device=cuda:99"),
         ("torch", "nonsense", "auto", "device=nonsense"),
+        ("auto", None, "auto", "device=None"),
     ],
 )
-def test_what_cannot_be_had_is_told(engine: str, device: str, precision: str, words: str) -> None:
+def test_what_cannot_be_had_is_told(engine: str, device: Any, precision: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         choose_engine(engine, device, precision)
     with pytest.raises(UsageError, match=words):
@@ -127,6 +128,12 @@ def test_without_openvino_no_one_imports_it(monkeypatch: pytest.MonkeyPatch) -> 
         assert choose_engine("auto", "cpu", precision) == "torch"
     with pytest.raises(MissingExtraError, match="pip install openvino"):
         Restorer(ONNX, engine="openvino", device="cpu")
+
+
+@pytest.mark.parametrize("model", [None, 3, "a\0b.onnx", "a\0b.safetensors"])
+def test_what_is_no_model_is_told(model: Any) -> None:
+    with pytest.raises((UsageError, WeightsError), match="is (no model|not there)"):
+        Restorer(model)
 
 
 def test_models_are_run_by_what_can_run_them(tiny_network: CCNet) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
+from unittest import mock
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from skimage.transform import resize
 
 from ccnet.evaluation.cost import SIDE, count_macs
 from ccnet.machine import find_device, has_bfloat16, peak_memory
-from ccnet.network import CCNet
+from ccnet.network import CCNet, on_gpu
 from ccnet.restoration.loading import PRECISIONS, load_engine
 from ccnet.weights import load_network
 
@@ -126,12 +127,12 @@ def _measure(model: str, engine: str, precision: str, side: int, rounds: int, de
 
 
 def _plain(network: CCNet, device: str) -> Callable[[Floats], Floats]:
-    """Run a network as it is trained, in eager float32."""
+    """Run a network as it is trained, in eager float32 and in PyTorch's own forms alone."""
     network = network.to(device)
 
     def run(picture: Floats) -> Floats:
         batch = torch.from_numpy(picture.transpose(0, 3, 1, 2)).to(device)
-        with torch.inference_mode():
+        with torch.inference_mode(), mock.patch.object(on_gpu, "depthwise", None):
             restored = network(batch).clamp(0, 1).cpu()
         pictures: Floats = restored.permute(0, 2, 3, 1).numpy()
         return pictures

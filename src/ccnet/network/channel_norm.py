@@ -8,7 +8,7 @@ Here a program takes as many pixels as fill it. `torch.nn.functional.layer_norm`
 Formatting and types stop where Triton's own language begins.
 """
 
-# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+# mypy: disable-error-code="no-untyped-call, no-untyped-def, untyped-decorator"
 # fmt: off
 
 from __future__ import annotations
@@ -66,18 +66,19 @@ def channel_norm(features: Tensor, weight: Tensor, bias: Tensor, eps: float) -> 
     pixels = samples * height * width
     channels_at_once = triton.next_power_of_2(count)
     pixels_at_once = max(1, VALUES // channels_at_once)
-    _normalise[(triton.cdiv(pixels, pixels_at_once),)](
-        features,
-        weight,
-        bias,
-        result,
-        pixels,
-        eps,
-        count,
-        channels_at_once,
-        pixels_at_once,
-        num_warps=WARPS,
-    )
+    with torch.cuda.device_of(features):
+        _normalise[(triton.cdiv(pixels, pixels_at_once),)](
+            features,
+            weight,
+            bias,
+            result,
+            pixels,
+            eps,
+            count,
+            channels_at_once,
+            pixels_at_once,
+            num_warps=WARPS,
+        )
     return result
 
 

@@ -9,7 +9,7 @@ of a picture in registers while the window moves over them, and add up in float3
 Formatting and types stop where Triton's own language begins.
 """
 
-# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+# mypy: disable-error-code="no-untyped-call, no-untyped-def, untyped-decorator"
 # fmt: off
 
 from __future__ import annotations
@@ -212,17 +212,18 @@ def depthwise(features: Tensor, kernel: Tensor) -> Tensor:
     result = torch.empty_like(features)
     taps = kernel.float().reshape(count, WINDOW * WINDOW).t().contiguous()
     blocks = triton.cdiv(height, ROWS) * triton.cdiv(width, COLUMNS)
-    _convolve[(blocks, count // together, samples)](
-        features,
-        taps,
-        result,
-        height,
-        width,
-        count,
-        COLUMNS,
-        together,
-        num_warps=WARPS,
-    )
+    with torch.cuda.device_of(features):
+        _convolve[(blocks, count // together, samples)](
+            features,
+            taps,
+            result,
+            height,
+            width,
+            count,
+            COLUMNS,
+            together,
+            num_warps=WARPS,
+        )
     return result
 
 
@@ -240,17 +241,18 @@ def depthwise_gradient(features: Tensor, gradient: Tensor) -> Tensor:
     together = math.gcd(count, CHANNELS)
     stripes = samples * triton.cdiv(width, COLUMNS)
     sums = features.new_empty((stripes, WINDOW * WINDOW, count), dtype=torch.float32)
-    _correlate[(WINDOW * stripes, count // together)](
-        features,
-        gradient,
-        sums,
-        height,
-        width,
-        count,
-        COLUMNS,
-        together,
-        num_warps=WARPS,
-    )
+    with torch.cuda.device_of(features):
+        _correlate[(WINDOW * stripes, count // together)](
+            features,
+            gradient,
+            sums,
+            height,
+            width,
+            count,
+            COLUMNS,
+            together,
+            num_warps=WARPS,
+        )
     return sums.sum(0).t().contiguous().view(count, 1, WINDOW, WINDOW)
 
 

@@ -6,6 +6,7 @@ arXiv 2412.11008.
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -78,7 +79,7 @@ class EfficientResidualStarModule(nn.Module):
         normed = self.norm(features)
         context, plain = self.context(normed), self.plain(normed)
         seen = self.surroundings
-        if on_gpu.triton_infers(context) and seen.in_triton(context):
+        if not torch.is_grad_enabled() and seen.in_triton(context):
             convolved = on_gpu.depthwise.depthwise(context, seen.weight)
             star = on_gpu.star_tail.star_tail(convolved, seen.bias, plain)
         else:

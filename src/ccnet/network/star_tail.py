@@ -7,7 +7,7 @@ once and their star is written once, rounded once. `torch.nn.functional.gelu` is
 Formatting and types stop where Triton's own language begins.
 """
 
-# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+# mypy: disable-error-code="no-untyped-call, no-untyped-def, untyped-decorator"
 # fmt: off
 
 from __future__ import annotations
@@ -63,17 +63,18 @@ def star_tail(convolved: Tensor, bias: Tensor, plain: Tensor) -> Tensor:
     result = torch.empty_like(convolved)
     pixels = samples * height * width
     pixels_at_once = max(1, VALUES // count)
-    _multiply[(triton.cdiv(pixels, pixels_at_once),)](
-        convolved,
-        bias,
-        plain,
-        result,
-        pixels,
-        count,
-        pixels_at_once,
-        triton.next_power_of_2(pixels_at_once * count),
-        num_warps=WARPS,
-    )
+    with torch.cuda.device_of(convolved):
+        _multiply[(triton.cdiv(pixels, pixels_at_once),)](
+            convolved,
+            bias,
+            plain,
+            result,
+            pixels,
+            count,
+            pixels_at_once,
+            triton.next_power_of_2(pixels_at_once * count),
+            num_warps=WARPS,
+        )
     return result
 
 

@@ -9,7 +9,7 @@ the taps' pixels where they lie, the reflected ones too, adds up in float32 and 
 Formatting and types stop where Triton's own language begins.
 """
 
-# mypy: disable-error-code="no-untyped-def, untyped-decorator"
+# mypy: disable-error-code="no-untyped-call, no-untyped-def, untyped-decorator"
 # fmt: off
 
 from __future__ import annotations
@@ -122,30 +122,31 @@ def strip(
         PIECE, count, features_step, features_shift, original_step, original_shift
     )
     pixels_at_once = max(1, VALUES // count)
-    _filter[(triton.cdiv(height * width, pixels_at_once), samples)](
-        features,
-        filters,
-        original,
-        gamma.flatten(),
-        beta.flatten(),
-        result,
-        taps if len(filters) > 1 else 0,
-        features_step // piece,
-        features_shift // piece,
-        original_step // piece,
-        original_shift // piece,
-        height * width,
-        1 if horizontal else width,
-        length,
-        dilation,
-        int(blend),
-        count,
-        piece,
-        taps,
-        pixels_at_once,
-        triton.next_power_of_2(pixels_at_once * count),
-        num_warps=WARPS,
-    )
+    with torch.cuda.device_of(features):
+        _filter[(triton.cdiv(height * width, pixels_at_once), samples)](
+            features,
+            filters,
+            original,
+            gamma.flatten(),
+            beta.flatten(),
+            result,
+            taps if len(filters) > 1 else 0,
+            features_step // piece,
+            features_shift // piece,
+            original_step // piece,
+            original_shift // piece,
+            height * width,
+            1 if horizontal else width,
+            length,
+            dilation,
+            int(blend),
+            count,
+            piece,
+            taps,
+            pixels_at_once,
+            triton.next_power_of_2(pixels_at_once * count),
+            num_warps=WARPS,
+        )
     return result
 
 

@@ -123,8 +123,14 @@ def load_engine(
         device = find_device(device)
         if precision == "auto":
             precision = _fastest("torch", device)
+        from torch.nn import Module
+
         from ccnet.restoration.engines.torch_engine import TorchEngine
 
+        if not isinstance(model, Module):
+            raise UsageError(
+                f"A {type(model).__name__} is no model: give a name, a path or a CCNet."
+            )
         return TorchEngine(model, device=device, precision=precision)
     path, able = _find(model, engine)
     name = choose_engine(engine, device, precision, able)
@@ -168,7 +174,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     """Give what changes with a file; None where who reads it tells what is wrong."""
     try:
         status = path.stat()
-    except OSError:
+    except (OSError, ValueError):  # the latter for a zero byte in the name
         return None
     return status.st_mtime_ns, status.st_size
 

@@ -41,12 +41,15 @@ def checked_tile(tile: str | int) -> TileSize:
         return "auto"
     if tile == "off":
         return "off"
-    number = str(tile).isdecimal()
-    if not number or int(tile) < SMALLEST_SIDE:
+    text = str(tile)
+    number = (
+        int(text) if text.isdecimal() and len(text) < 10 else 0
+    )  # Python refuses thousands of digits
+    if number < SMALLEST_SIDE:
         raise UsageError(
-            f"tile={tile} must be auto, off or a number of pixels from {SMALLEST_SIDE} up."
+            f"tile={text:.100} must be auto, off or a number of pixels from {SMALLEST_SIDE} up."
         )
-    return int(tile)
+    return number
 
 
 def restore_bands(

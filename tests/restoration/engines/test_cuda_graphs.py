@@ -92,11 +92,23 @@ def test_few_graphs_are_kept_and_the_least_lately_used_go(recorded: list[torch.S
         ask(run, batch)
     ask(run, shapes[0], 1)
     ask(run, shapes[KEPT])  # in the place of the second
-    assert len(recorded) == KEPT + 1
+    assert recorded == [batch.shape for batch in shapes]
     ask(run, shapes[0], 1)
+    ask(run, shapes[1], RECORDED_AT - 1)
     assert len(recorded) == KEPT + 1
     ask(run, shapes[1], 1)
     assert recorded[KEPT + 1 :] == [shapes[1].shape]
+
+
+def test_more_shapes_than_are_kept_do_not_drive_each_other_out(
+    recorded: list[torch.Size],
+) -> None:
+    run = GraphedRun(double)
+    shapes = [torch.zeros(1, 1, 4, side) for side in range(1, KEPT + 3)]
+    for _ in range(10):
+        for batch in shapes:
+            ask(run, batch, 1)
+    assert recorded == [batch.shape for batch in shapes]  # each once, and the last are kept
 
 
 def test_what_is_released_is_new_again(recorded: list[torch.Size]) -> None:
@@ -125,19 +137,28 @@ def test_without_graphs_it_is_told_once_and_done_as_before(
     monkeypatch: pytest.MonkeyPatch, recorded: list[torch.Size]
 ) -> None:
     fail_to_record(monkeypatch, recorded, RuntimeError("operation not permitted"))
+    monkeypatch.setattr(GraphedRun, "_fails", False)  # as it is afterwards again
     run, batch = GraphedRun(double), torch.ones(1, 1, 2, 2)
     with pytest.warns(RuntimeWarning, match="cannot be recorded here, .*: operation not permitted"):
         ask(run, batch)
     ask(run, batch)
+    ask(GraphedRun(double), batch)
     assert len(recorded) == 1
 
 
-def test_memory_that_ran_out_is_asked_for_again(
-    monkeypatch: pytest.MonkeyPatch, recorded: list[torch.Size]
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("CUDA error: out of memory"),  # of the driver, where a graph is made ready
+    ],
+)
+def test_memory_that_ran_out_is_asked_for_again_but_seldom(
+    monkeypatch: pytest.MonkeyPatch, recorded: list[torch.Size], error: RuntimeError
 ) -> None:
-    fail_to_record(monkeypatch, recorded, torch.OutOfMemoryError("CUDA out of memory"))
-    ask(GraphedRun(double), torch.ones(1, 1, 2, 2), RECORDED_AT + 1)
-    assert len(recorded) == 2
+    fail_to_record(monkeypatch, recorded, error)
+    ask(GraphedRun(double), torch.ones(1, 1, 2, 2), 3 * RECORDED_AT)
+    assert len(recorded) == 3
 
 
 def test_threads_do_not_get_each_others_results(recorded: list[torch.Size]) -> None:
@@ -160,9 +181,9 @@ def test_an_engine_graphs_what_takes_its_own_averages(recorded: list[torch.Size]
         assert np.array_equal(engine.restore(picture()), expected)
         assert np.array_equal(engine.restore(picture(), averages), pinned)
     assert len(recorded) == 1
+    assert len(engine._graphed._recorded) == 1
     engine.release_memory()
-    engine.restore(picture())
-    assert len(recorded) == 1
+    assert engine._graphed._recorded == {}
 
 
 def test_memory_of_graphs_is_given_back_where_it_runs_out(recorded: list[torch.Size]) -> None:

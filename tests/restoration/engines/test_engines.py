@@ -315,6 +315,7 @@ def test_no_thread_is_bound_to_a_core(engines: dict[str, Engine], name: str) -> 
             for thread in Path("/proc/self/task").iterdir():
                 with suppress(ProcessLookupError):
                     assert os.sched_getaffinity(int(thread.name)) == everywhere
+        restoring.result()
 
 
 @pytest.mark.slow

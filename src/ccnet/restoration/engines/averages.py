@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import product
 from typing import TypeAlias
 
@@ -62,9 +63,11 @@ def measure_averages(
 ) -> Averages:
     """Measure the averages of a picture (H, W, 3) in [0, 1], in tiles of at most `side` pixels."""
     shallow = shallow_averages(picture, side, measure_shallow)
-    try:
+    sampled = None
+    with suppress(MemoryRanOut):
         sampled = sampled_averages(picture, shallow, measure, SAMPLES)
-    except MemoryRanOut:  # fewer hold less than the smallest tile
+    # Not in an except clause, where the error holds on to all that did not fit.
+    if sampled is None:  # fewer hold less than the smallest tile
         sampled = sampled_averages(picture, shallow, measure, SAMPLES // 4)
     estimated = _continued(shallow, sampled)
     return _continued(shallow, tiled_averages(picture, side, estimated, measure, progress))

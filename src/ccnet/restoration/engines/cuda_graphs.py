@@ -14,6 +14,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ccnet.restoration.engines.shared import ran_out
+
 MOST_PIXELS = 2**19
 """Of a batch that is recorded: with more, the GPU is the limit, and graphs keep much memory."""
 
@@ -28,7 +30,7 @@ REMEMBERED = 256
 """Shapes at most of which it is known that they came before."""
 
 RECORDING = threading.Lock()
-"""CUDA lets a process record one graph at a time."""
+"""PyTorch lets a process record one graph at a time."""
 
 Run = Callable[[Tensor], Tensor]
 """Asks the GPU that is current for what is made of a batch on it, and waits for nothing."""
@@ -46,14 +48,16 @@ class GraphedRun:
     """Does what `run` does, of small batches whose shape comes again by a graph.
 
     Threads may share it as long as they ask the GPU on one stream, as they do unless told
-    otherwise. Where recording fails `run` is asked as before, after a warning.
+    otherwise. Where recording fails, of which PyTorch's allocator may not recover whole, there is a
+    warning, and no other graph is recorded in the process.
     """
+
+    _fails = False
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._times: dict[torch.Size, int] = {}
         self._recorded: dict[torch.Size, Recorded] = {}
-        self._fails = False
         self._lock = threading.Lock()
 
     def __call__(self, batch: Tensor) -> Tensor:
@@ -62,11 +66,11 @@ class GraphedRun:
             return self._run(batch)
         with self._lock:  # a graph reads and writes in one place
             recorded = self._find(batch)
-            if recorded is None:
-                return self._run(batch)
-            recorded.batch.copy_(batch)
-            recorded.graph.replay()
-            return recorded.result.clone()
+            if recorded is not None:
+                recorded.batch.copy_(batch)
+                recorded.graph.replay()
+                return recorded.result.clone()
+        return self._run(batch)
 
     def release(self) -> None:
         """Give the memory of all graphs back to PyTorch, and forget which shapes came before."""
@@ -77,8 +81,11 @@ class GraphedRun:
     def _find(self, batch: Tensor) -> Recorded | None:
         shape = batch.shape
         recorded = self._recorded.pop(shape, None)
-        if recorded is None:
-            if shape not in self._times and len(self._times) >= REMEMBERED:
+        if recorded is not None:
+            # What is kept still serves, so that nothing takes its place which comes as seldom.
+            self._times.clear()
+        else:
+            if len(self._times) >= REMEMBERED:
                 self._times.clear()
             self._times[shape] = self._times.get(shape, 0) + 1
             if self._times[shape] < RECORDED_AT:
@@ -86,6 +93,7 @@ class GraphedRun:
             if len(self._recorded) >= KEPT:
                 del self._recorded[next(iter(self._recorded))]
             recorded = self._try_to_record(batch)
+            del self._times[shape]  # where there was no room, it is tried as seldom again
         if recorded is not None:
             self._recorded[shape] = recorded  # the last of all, for it is used now
         return recorded
@@ -93,22 +101,22 @@ class GraphedRun:
     def _try_to_record(self, batch: Tensor) -> Recorded | None:
         try:
             return record(self._run, batch)
-        except torch.OutOfMemoryError:
-            return None  # there may be room the next time
         except RuntimeError as error:
-            self._fails = True
-            warnings.warn(
-                f"CUDA graphs cannot be recorded here, so small pictures take longer: {error}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+            if not ran_out(error):
+                GraphedRun._fails = True
+                warnings.warn(
+                    "CUDA graphs cannot be recorded here, so small pictures take longer, and "
+                    f"memory of the attempt may stay taken: {error}",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             return None
 
 
 def record(run: Run, batch: Tensor) -> Recorded:
     """Record what `run` asks of the GPU for batches of the shape and layout of `batch`.
 
-    Raises RuntimeError where that cannot be, of which torch.OutOfMemoryError is one kind.
+    Raises RuntimeError where that cannot be, also for want of memory.
     """
     given = batch.clone()
     now = torch.cuda.current_stream()

@@ -128,7 +128,7 @@ class TorchEngine:
 
     @contextmanager
     def _watched(self, batch: Floats) -> Iterator[None]:
-        # Triton asks the GPU that is current, whichever its tensors are on.
+        # Graphs are recorded on the GPU that is current.
         current = torch.cuda.device(self._device) if self._device.type == "cuda" else nullcontext()
         with memory_watched(batch, self.release_memory), current, torch.inference_mode():
             yield
