@@ -132,7 +132,7 @@ def test_without_openvino_no_one_imports_it(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("model", [None, 3, "a\0b.onnx", "a\0b.safetensors"])
 def test_what_is_no_model_is_told(model: Any) -> None:
-    with pytest.raises((UsageError, WeightsError), match="is (no model|not there)"):
+    with pytest.raises((UsageError, WeightsError), match=r"is (no model|not there)"):
         Restorer(model)
 
 
