@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from ccnet.errors import UsageError
-from ccnet.runs.folders import Job, passed_over, plan
+from ccnet.errors import PictureError, UsageError
+from ccnet.runs.folders import Job, find_pictures, passed_over, plan
 
 
 def planned(*inputs: Path, output: Path | None = None, to: str | None = None) -> list[Job]:
@@ -126,6 +128,33 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     assert [job.source for job in planned(tmp_path / "in")] == [tmp_path / "in" / "a.jpg"]
 
 
+def test_a_glob_goes_into_no_links_to_folders(tmp_path: Path) -> None:
+    touch(
+        tmp_path / "in" / "a.jpg", tmp_path / "in" / "s" / "b.jpg", tmp_path / "in" / ".h" / "c.jpg"
+    )
+    for loop in ("l1", "l2"):
+        (tmp_path / "in" / "s" / loop).symlink_to(tmp_path / "in", target_is_directory=True)
+    for pattern in ("**/*.jpg", "**", "**/**/*"):
+        found = [job.source for job in planned(tmp_path / "in" / pattern)]
+        assert found == [tmp_path / "in" / "a.jpg", tmp_path / "in" / "s" / "b.jpg"]
+
+
+@pytest.mark.parametrize("output", [".", "in", "in/out"])
+def test_an_output_above_its_inputs_is_no_earlier_result(output: str, tmp_path: Path) -> None:
+    touch(tmp_path / "in" / "a.jpg", tmp_path / "in" / "out" / "b.jpg")
+    expected = {"a.jpg"} if output == "in/out" else {"a.jpg", "b.jpg"}
+    for source in ("in", "in/**/*.jpg"):
+        found = planned(tmp_path / source, output=tmp_path / output)
+        assert {job.source.name for job in found} == expected
+
+
+def test_a_comparison_never_takes_the_place_of_its_source(tmp_path: Path) -> None:
+    source = tmp_path / "a-compare.png"
+    touch(source)
+    with pytest.raises(UsageError, match=r"a-compare\.png is the input"):
+        plan([str(source)], tmp_path / "a.png", None, compare=True)
+
+
 def test_the_second_of_two_results_of_one_name_is_refused(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "a.png")
     first, second = planned(tmp_path, output=tmp_path / "out", to="webp")
@@ -150,6 +179,22 @@ def test_what_cannot_be_looked_at_is_named_and_the_rest_goes_on(tmp_path: Path) 
     assert second.fault == f"{long} is not there."
     (job,) = planned(tmp_path / "a.jpg", output=long)
     assert job.target == long
+
+
+def test_a_folder_that_cannot_be_read_is_told_to_who_lists_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "a.jpg", tmp_path / "closed" / "b.jpg")
+    list_folder = os.scandir
+
+    def refuse(path: str) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(PictureError, match="closed cannot be read: permission denied"):
+        find_pictures(tmp_path)
 
 
 @pytest.mark.parametrize("output", [None, "out"])

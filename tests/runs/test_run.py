@@ -129,6 +129,39 @@ def test_what_was_there_or_is_edited_is_kept_unless_it_may_be_overwritten(
     }
 
 
+def test_a_result_that_was_emptied_is_made_again(
+    inputs: Path, tmp_path: Path, request_tiny: Request
+) -> None:
+    out = tmp_path / "out"
+    run(inputs, out, request_tiny)
+    os.truncate(out / "a.png", 0)  # as a power cut can leave it
+    expected = {"a.png": "restored", "b.jpg": "done", "c.tif": "done"}
+    assert statuses(run(inputs, out, request_tiny)) == expected
+    assert (out / "a.png").stat().st_size
+
+
+def test_a_result_goes_where_a_link_leads(
+    inputs: Path, tmp_path: Path, request_tiny: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    out.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "x.png").write_text("old")
+    (out / "a.png").symlink_to(elsewhere / "x.png")
+    replace_ = Path.replace
+
+    def within_a_file_system(source: Path, target: Path) -> Path:
+        assert source.parent == target.parent, "Invalid cross-device link"
+        return replace_(source, target)
+
+    monkeypatch.setattr(Path, "replace", within_a_file_system)
+    forced = replace(request_tiny, overwrite=True, compare=True)
+    assert set(statuses(run(inputs, out, forced)).values()) == {"restored"}
+    assert (out / "a.png").is_symlink()
+    assert read_picture(elsewhere / "x.png").pixels.shape == (40, 60, 3)
+    assert not list(elsewhere.rglob(".ccnet-*.tmp*"))
+
+
 def test_pictures_restored_in_place_are_not_restored_twice(
     inputs: Path, request_tiny: Request
 ) -> None:
@@ -167,7 +200,10 @@ def test_a_kill_before_an_outdated_result_is_replaced(
 
 
 def test_lines_of_others_are_passed_over(tmp_path: Path) -> None:
-    (tmp_path / NAME).write_bytes(b'[]\n7\nnull\n"a"\n{"result": []}\n\xff\n\n{"result":"a.png"')
+    lines = [b"[]", b"7", b"null", b'"a"', b'{"result": []}', b"\xff", b"", b"[" * 100_000]
+    stamp = b'{"bytes": Infinity, "time": 0}'
+    lines.append(b'{"result": "a.png", "written": %b, "replaced": null}' % stamp)
+    (tmp_path / NAME).write_bytes(b"\n".join(lines) + b'\n{"result":"a.png"')
     manifest = Manifest(tmp_path)
     assert manifest.find(tmp_path / "a.png") is None
     manifest.close()

@@ -181,6 +181,13 @@ def test_lines_of_a_run_that_was_killed_are_not_written_over(
     assert run(two, out, request_tiny) == {"a.png": "done", "b.png": "done"}
 
 
+@pytest.mark.parametrize("output", ["memory://bucket", "memory://bucket/in"])
+def test_an_output_above_its_inputs_is_no_earlier_result(store: Path, output: str) -> None:
+    jobs = plan([str(store)], locate(output), None)
+    assert len(jobs) == len(plan([str(store)], locate("memory://elsewhere"), None)) > 1
+    assert all(job.fault is None for job in jobs)
+
+
 def test_a_copy_of_the_manifest_is_no_part_of_it(store: Path, request_tiny: Request) -> None:
     out = locate("memory://bucket/out")
     put(out / f"{NAME}.bak", b"kept by somebody")

@@ -93,7 +93,7 @@ def plan(
 
     Raises:
         UsageError: There is no such format, or one file is named for several pictures or by
-            another format's suffix.
+            another format's suffix, or its comparison would take the input's place.
     """
     suffix = _suffix(format)
     if output is not None and output.suffix.lower() in OTHER_SUFFIXES and not _is_folder(output):
@@ -111,9 +111,11 @@ def plan(
             raise UsageError(f"{output} is one file, and several results need a folder.")
         if is_video(output):
             found = {source: _as_video(file, output) for source, file in found.items()}
+        comparison = _comparison(output, compare, {})
+        if comparison is not None and absolute(comparison) in found:
+            raise UsageError(f"{comparison} is the input; name another output for --compare.")
         return [
-            Job(file.path, output, file.fault, comparison=_comparison(output, compare, {}))
-            for file in found.values()
+            Job(file.path, output, file.fault, comparison=comparison) for file in found.values()
         ]
 
     jobs: list[Job] = []
@@ -169,8 +171,14 @@ def _named_comparison(target: Path, name: str) -> Path:
 
 
 def find_pictures(folder: Path) -> list[Path]:
-    """List the pictures that `plan` finds in a folder, by their paths below it."""
-    return [file.place for file in _walk(folder, None) if not (file.fault or is_video(file.path))]
+    """List the pictures that `plan` finds in a folder, by their paths below it.
+
+    Raises PictureError where a folder in it cannot be read.
+    """
+    found = list(_walk(folder, None))
+    for fault in filter(None, (file.fault for file in found)):
+        raise PictureError(fault)
+    return [file.place for file in found if not is_video(file.path)]
 
 
 def _find(text: str, skipped: Path | None) -> Iterator[_Found]:
@@ -226,7 +234,9 @@ def _walk(folder: Path, skipped: Path | None) -> Iterator[_Found]:
 
 
 def _walk_store(path: Path, skipped: Path | None) -> Iterator[_Found]:
-    below = "" if skipped is None else absolute(skipped).rstrip("/") + "/"
+    below = ""
+    if skipped is not None and _is_below(skipped, path):
+        below = absolute(skipped).rstrip("/") + "/"
     places = files_below(path)
     if not places and _is_known(path):
         yield _Found(path, Path(path.name))
@@ -240,13 +250,27 @@ def _walk_store(path: Path, skipped: Path | None) -> Iterator[_Found]:
 def _match(pattern: str, skipped: Path | None) -> Iterator[_Found]:
     parts = Path(pattern).parts
     root = Path(*itertools.takewhile(lambda part: not glob.has_magic(part), parts))
-    if skipped is not None and absolute(skipped) == absolute(root):
+    if skipped is not None and not _is_below(skipped, root):
         skipped = None
-    for match in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - takes absolute ones too
+    for match in sorted(set(_expand(pattern))):
         path = Path(match)
         below_skipped = skipped is not None and _is_below(path, skipped)
         if _is_wanted(path) and not below_skipped and not _is_folder(path):
             yield _Found(path, path.relative_to(root), folder=root)
+
+
+def _expand(pattern: str) -> Iterator[str]:
+    """Give what a glob matches, whose ** goes into no links to folders, which may lead in rings."""
+    parts = Path(pattern).parts
+    if "**" not in parts:
+        yield from glob.glob(pattern)  # noqa: PTH207 - takes absolute ones too
+        return
+    first = parts.index("**")
+    below = parts[first + 1 :] or ("*",)
+    for start in glob.glob(str(Path(*parts[:first]))):  # noqa: PTH207
+        for folder, folders, _ in os.walk(start):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            yield from _expand(str(Path(glob.escape(folder), *below)))
 
 
 def is_video(path: Path) -> bool:

@@ -27,7 +27,7 @@ NAME = ".ccnet-manifest.jsonl"
 _SECONDS = 2.0
 """By which the time of a file that nobody changed may differ: FAT keeps no finer one."""
 
-_NO_LINE = (ValueError, KeyError, TypeError, AttributeError)
+_NO_LINE = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 """What reading something else as a line of a manifest raises."""
 
 

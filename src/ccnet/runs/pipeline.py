@@ -221,7 +221,7 @@ class Pipeline:
                 self._progress(task, share or 0.0, speed(frames))
 
         make_folder(job.target.parent)
-        written = temporary_beside(job.target, job.target.suffix, owner_of(job.folder))
+        written = _aside(job, job.target, job.target.suffix)
         try:
             done = restore_clip(
                 self._restorer,
@@ -257,11 +257,11 @@ class Pipeline:
 
     def _write_picture(self, read: _Read, result: Result, picture: Picture) -> Result:
         request, job = self._request, read.task.job
-        source, target, owner = job.source, job.target, owner_of(job.folder)
+        source, target = job.source, job.target
         clear = result.outcome is not None and result.outcome.model is None
         if clear and request.leave_clear:
             return result
-        written, comparison = temporary_beside(target, owner=owner), None
+        written, comparison = _aside(job, target), None
         try:
             make_folder(target.parent)
             format = result_format(picture, source, target, request.format)  # noqa: A001
@@ -270,13 +270,18 @@ class Pipeline:
             else:
                 named = format or picture.format
                 write_picture(picture, written, format=named, quality=request.quality)
-            if read.picture is not None and not clear:
-                comparison = temporary_beside(target, ".png", owner)
+            if job.comparison is not None and read.picture is not None and not clear:
+                comparison = _aside(job, job.comparison, ".png")
                 write_picture(side_by_side(read.picture, picture), comparison)
         except Exception as error:  # noqa: BLE001 - the other files must be done
             remove(written)
             return _failed(result, error, comparison or written, target)
         return replace(result, written=written, comparison=comparison)
+
+
+def _aside(job: Job, target: Path, suffix: str = "") -> Path:
+    """Name a temporary file for what goes to a target, beside what a link there leads to."""
+    return temporary_beside(Path(os.path.realpath(target)), suffix, owner_of(job.folder))
 
 
 def remove(*files: Path | None) -> None:

@@ -153,7 +153,7 @@ class _Run:
         if self._manifests:
             self._identities = self._request.identities()
         self._sweep()
-        for folder in {job.target.parent for job in self._jobs if not is_remote(job.target)}:
+        for folder in {_real_folder(job.target) for job in self._jobs if not is_remote(job.target)}:
             sweep(folder, _LONGEST_SECONDS)
 
     def close(self) -> None:
@@ -229,7 +229,8 @@ class _Run:
             if self._is_done(job, entry, status):
                 there = entry.result is not None
                 return Report(job, Status.done, missing=entry.missing, there=there)
-            replace |= status is None or entry.is_intact(status) or entry.is_before(status)
+            empty = status is None or status.st_size == 0
+            replace |= empty or entry.is_intact(status) or entry.is_before(status)
         if not replace:
             if status is not None:
                 raise PictureError(taken(str(job.target)))
@@ -300,9 +301,16 @@ class _Run:
     def _sweep(self) -> None:
         """Remove what runs with these manifests have left, of which no other one is going on."""
         jobs = [job for job in self._jobs if job.folder in self._manifests]
-        places = {(job.target.parent, job.folder) for job in jobs if not is_remote(job.target)}
+        places = {
+            (_real_folder(job.target), job.folder) for job in jobs if not is_remote(job.target)
+        }
         for folder, of_manifest in places:
             sweep(folder, owner=owner_of(of_manifest))
+
+
+def _real_folder(path: Path) -> Path:
+    """Give the folder that a file is in, or what a link leads to: where `Pipeline` writes."""
+    return Path(os.path.realpath(path)).parent
 
 
 def facts_of(job: Job, result: Result) -> dict[str, object]:
