@@ -209,6 +209,23 @@ def test_a_profile_that_only_leads_to_srgb_is_kept_but_not_used() -> None:
     assert np.array_equal(to_srgb(picture), noise(3) / np.float32(255))
 
 
+def test_ink_whose_profile_only_leads_to_srgb_changes_by_the_built_in_one() -> None:
+    built_in = profile("cmyk")
+    one_way = built_in[:600].replace(b"B2A", b"old") + built_in[600:]
+    ink = Image.fromarray(noise(4), "CMYK")
+    picture = read_picture(by_pillow(ink, "TIFF", icc_profile=one_way))
+    assert picture.icc_profile == one_way
+    before = to_srgb(picture)
+    expected = by_lcms(picture.pixels, "CMYK", "RGB", one_way, profile("srgb"))
+    assert np.abs(before * 255 - expected).max() <= 1
+    assert np.array_equal(with_srgb_change(picture, before, before).pixels, picture.pixels)
+    changed, by_built_in = (
+        with_srgb_change(replace(picture, icc_profile=each), before, 1 - before).pixels
+        for each in (one_way, built_in)
+    )
+    assert np.array_equal(changed, by_built_in)
+
+
 def test_profiles_are_checked_against_their_space() -> None:
     for space, tags in TAGS.items():
         for tag in ["gray", "srgb", "p3", "cmyk"]:

@@ -1,6 +1,7 @@
 """EXIF made upright and carried into and out of TIFF, held against Pillow's reading of it."""
 
 import io
+import struct
 
 import pytest
 from PIL import ExifTags, Image, TiffImagePlugin
@@ -87,6 +88,15 @@ def test_broken_blocks_are_left_out() -> None:
     whole = example()
     for block in (b"", b"Exif\0\0", b"no exif at all", whole[:20]):
         assert upright_exif(block, 1, 1) is None
+
+
+def test_a_block_whose_entries_lie_over_its_directory_is_left_out() -> None:
+    inner = struct.pack("<HHHI", 1, ExifTags.Base.ExifImageWidth, 4, 1)
+    # The main directory begins where the width is.
+    main = struct.pack("<HHHIII", 1, ExifTags.IFD.Exif, 4, 1, 8, 0)
+    block = b"II*\0" + struct.pack("<I", 8 + len(inner)) + inner + main
+    assert parsed(b"Exif\0\0" + block).get_ifd(ExifTags.IFD.Exif)
+    assert upright_exif(block, 40, 30) is None
 
 
 @pytest.mark.parametrize("endian", ["<", ">"])

@@ -84,6 +84,8 @@ def test_other_and_broken_profiles_are_none() -> None:
         profile("p3")[:200],
         rgb_profile(flat, [gamma_tag(1)] * 3),
         rgb_profile(colorants("p3"), [odd] * 3),
+        rgb_profile(colorants("p3"), [b"para" + bytes(8) + fixed([-1])] * 3),
+        rgb_profile(colorants("p3"), [b"para\0\0\0\0\0\1\0\0" + fixed([9999, 2, 0])] * 3),
         rgb_profile(colorants("p3"), [b"none\0\0\0\0\0\0\0\0"] * 3),
         rgb_profile(colorants("p3"), [b"curv\0\0\0\0\0\0\0\7\0\0\0\0"] * 3),
         icc_file(b"RGB ", {b"A2B0": b"mft2" + bytes(60)}),

@@ -89,11 +89,12 @@ def usable_profile(profile: bytes | None, space: str) -> bytes | None:
 
 
 def _needs_conversion(picture: Picture) -> bool:
+    if picture.space == "cmyk":
+        return True
     profile = picture.icc_profile
-    if profile is None:
-        return picture.space == "cmyk"
-    # A scanner's profile may lead to sRGB and not back; such colours are taken as sRGB.
-    return not _is_srgb(profile, picture.space) and _leads_back(profile)
+    if profile is None or _is_srgb(profile, picture.space):
+        return False
+    return _leads_back(profile)  # where a scanner's may not, colours are taken as sRGB
 
 
 def _converted(picture: Picture) -> Iterator[tuple[slice, NDArray[np.float32]]]:
@@ -115,7 +116,9 @@ def _changed(
 ) -> Iterator[tuple[slice, NDArray[np.float32]]]:
     """Change a picture strip by strip; the values are neither rounded nor clipped yet."""
     if _needs_conversion(picture):
-        profile = picture.icc_profile or libvips.builtin_profile("cmyk")
+        profile = picture.icc_profile
+        if profile is None or not _leads_back(profile):  # as only CMYK's does not here
+            profile = libvips.builtin_profile("cmyk")
         befores, afters = _back(before, profile), _back(after, profile)
         for (rows, old), (_, new) in zip(befores, afters, strict=True):
             yield rows, picture.pixels[rows] + (new - old) * largest
@@ -187,8 +190,6 @@ def _leads_back(profile: bytes) -> bool:
 @lru_cache(maxsize=16)
 def _is_srgb(profile: bytes, space: str) -> bool:
     """Whether a profile takes every colour to itself in sRGB, within one of 255 levels."""
-    if space == "cmyk":
-        return False
     sample = _sample(space, 9)
     change = _sample_in_srgb(profile, space, 9).astype(np.int32) - sample
     return bool(np.abs(change).max() <= 257)

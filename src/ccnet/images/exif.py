@@ -12,6 +12,7 @@ from ccnet.images.tiff import (
     LONG,
     SHORT,
     UNDEFINED,
+    Directory,
     Field,
     Tags,
     append_directory,
@@ -49,16 +50,10 @@ def upright_exif(exif: bytes, width: int, height: int) -> bytes | None:
     blob = bytearray(exif)
     try:
         tags = tags_of(exif)
-        main = tags.directory(tags.first)
+        directories = _directories(tags)
     except ValueError:
         return None
     sizes = {_WIDTH: width, _HEIGHT: height, _PIXEL_WIDTH: width, _PIXEL_HEIGHT: height}
-    directories = [main]
-    for pointer in tags.numbers(main.fields.get(_EXIF))[:1]:
-        try:
-            directories.append(tags.directory(pointer))
-        except ValueError:
-            return None
     for directory in directories:
         for tag, field in directory.fields.items():
             if tag == _ORIENTATION:
@@ -67,8 +62,20 @@ def upright_exif(exif: bytes, width: int, height: int) -> bytes | None:
             elif tag in sizes:
                 entry = struct.pack(f"{tags.order}HHII", tag, LONG, 1, sizes[tag])
                 blob[field.entry : field.entry + 12] = entry
-    blob[main.link : main.link + 4] = bytes(4)
-    return bytes(blob)
+    link = directories[0].link
+    blob[link : link + 4] = bytes(4)
+    upright = bytes(blob)
+    try:
+        _directories(tags_of(upright))  # an entry may have lain over where a directory begins
+    except ValueError:
+        return None
+    return upright
+
+
+def _directories(tags: Tags) -> list[Directory]:
+    """Read a block's main directory and EXIF's own; raises ValueError where one is broken."""
+    main = tags.directory(tags.first)
+    return [main, *map(tags.directory, tags.numbers(main.fields.get(_EXIF))[:1])]
 
 
 def exif_of_tiff(tags: Tags) -> bytes | None:

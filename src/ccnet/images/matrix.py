@@ -70,7 +70,7 @@ def matrix_profile(profile: bytes) -> MatrixProfile | None:
         colorants = np.stack([_fixed(tags[name], 8, 3) for name in (b"rXYZ", b"gXYZ", b"bXYZ")], 1)
         curves = np.stack([_curve(tags[name]) for name in (b"rTRC", b"gTRC", b"bTRC")])
         np.linalg.inv(colorants)
-    except (KeyError, ValueError, struct.error, np.linalg.LinAlgError):
+    except (KeyError, ValueError, FloatingPointError, struct.error, np.linalg.LinAlgError):
         return None
     # A curve that falls or stands still has no inverse; the least value that reaches is taken.
     rising = np.maximum.accumulate(np.clip(curves, 0, 1), axis=1)
@@ -90,7 +90,10 @@ def srgb_profile() -> MatrixProfile:
 
 
 def _curve(tag: bytes) -> NDArray[np.float64]:
-    """Sample a tone curve at every step; raises ValueError or struct.error where it is broken."""
+    """Sample a tone curve at every step.
+
+    Raises ValueError, struct.error or FloatingPointError where it is broken.
+    """
     values = np.linspace(0, 1, _STEPS)
     if tag[:4] == b"curv":
         (count,) = struct.unpack_from(">I", tag, 8)
@@ -120,7 +123,8 @@ def _curve(tag: bytes) -> NDArray[np.float64]:
         g, a, b, c, d, e, f = _fixed(tag, 12, 7)
     else:
         raise ValueError("no curve")
-    upper = np.power(np.maximum(a * values + b, 0), g) + e
+    with np.errstate(divide="raise", over="raise"):
+        upper = np.power(np.maximum(a * values + b, 0), g) + e
     return np.where(values >= d, upper, c * values + f)
 
 
