@@ -58,13 +58,22 @@ def test_what_fails_in_the_block_is_let_through(tmp_path: Path, error: Exception
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["file/a", "a\0b", "folder"])
-def test_what_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("file/a", "cannot be written: "),
+        ("a\0b", "cannot be written: "),
+        ("folder", "folder is no file."),
+        ("pipe", "pipe is no file."),
+    ],
+)
+def test_what_cannot_be_written_is_told(tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    with pytest.raises(WeightsError, match="cannot be written: "):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(WeightsError, match=told):
         place_file(b"", tmp_path / name, error=WeightsError, overwrite=True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "folder", "pipe"]
 
 
 def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,10 +59,12 @@ def placed(
         owner: As for `temporary_beside`.
 
     Raises:
-        error: The file is there already, or cannot be made or moved.
+        error: The file is there already, is a folder, device or pipe, or cannot be made or moved.
     """
     with _told(path, error):
         target = Path(os.path.realpath(path))
+        if overwrite and target.exists() and not target.is_file():
+            raise error(f"{os.fspath(path)} is no file.")
         temporary = temporary_beside(target, owner=owner)
     try:
         with _told(path, error):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,6 +93,20 @@ def test_each_picture_has_one_partner_and_equal_ones_are_counted(tmp_path: Path)
 def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(PictureError, match=r"nothing\.png is not there"):
         run(photograph(tmp_path / "a.png"), tmp_path / "nothing.png")
+
+
+def test_what_cannot_be_looked_at_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    look, link = os.stat, tmp_path / "link.png"
+
+    def refuse(path: Any, **options: Any) -> os.stat_result:
+        if path in (link, str(link)):
+            raise PermissionError(13, "Permission denied")
+        return look(path, **options)
+
+    link.symlink_to("closed/a.png")
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(PictureError, match=r"link\.png "):
+        run(photograph(tmp_path / "a.png"), link)
 
 
 def test_what_cannot_be_compared_is_told(tmp_path: Path) -> None:

@@ -99,9 +99,13 @@ def test_a_checkpoint_can_hold_no_notes(checkpoint: Path, tmp_path: Path, note: 
     assert not (tmp_path / "other.pkl").exists()
 
 
-@pytest.mark.parametrize("psnr", ["nan", "inf"])
-def test_a_psnr_is_a_number(checkpoint: Path, tmp_path: Path, psnr: str) -> None:
-    result = run(checkpoint, "-o", tmp_path / "x.safetensors", "--psnr", "12", psnr)
+@pytest.mark.parametrize(
+    "note", [["--psnr", "12", "nan"], ["--psnr", "12", "inf"], ["--licence", "\udce9"]]
+)
+def test_a_note_that_makes_no_sense_is_told(
+    checkpoint: Path, tmp_path: Path, note: list[str]
+) -> None:
+    result = run(checkpoint, "-o", tmp_path / "x.safetensors", *note)
     assert isinstance(result.exception, UsageError)
     assert not (tmp_path / "x.safetensors").exists()
 

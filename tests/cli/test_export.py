@@ -53,9 +53,11 @@ def test_writes_a_model_that_says_what_it_is(weights: Path, tmp_path: Path) -> N
 def test_writes_both_files_of_openvino(weights: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
-    result = run(weights, "--format", "openvino", "-o", folder / "mine.xml")
+    odd = weights.rename(tmp_path / "caf\udce9.safetensors")
+    result = run(odd, "--format", "openvino", "-o", folder / "mine.xml")
     assert (result.exit_code, result.stdout) == (0, f"{folder / 'mine.xml'}\n")
     assert sorted(path.name for path in folder.iterdir()) == ["mine.bin", "mine.xml"]
+    assert r"caf\udce9" in (folder / "mine.xml").read_text()
 
 
 def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:

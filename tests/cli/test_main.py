@@ -9,8 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import ccnet
+from ccnet.cli.main import app
+from ccnet.weights.registry import MODELS
 
 USUAL = "from ccnet.cli.main import run; run()"
 
@@ -50,6 +53,41 @@ def test_ctrl_c_ends_with_one_line_and_leaves_nothing(
         _, told = process.communicate()
     assert (process.returncode, told.strip()) == (130, "ccnet: stopped.")
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "told"),
+    [("cp1252", rb" \u2192 restored."), ("utf-8:strict", rb"caf\udce9.safetensors")],
+)
+def test_output_spells_out_what_its_encoding_lacks(
+    encoding: str, told: bytes, tmp_path: Path
+) -> None:
+    path = tmp_path / "caf\udce9.safetensors"
+    path.symlink_to(MODELS / "dehaze-small.safetensors")
+    command = [sys.executable, "-c", USUAL, "models", str(path)]
+    done = subprocess.run(command, capture_output=True, env={"PYTHONIOENCODING": encoding})
+    assert done.returncode == 0
+    assert told in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["degrade", ".", "--kind", "haze"],
+        ["degrade", "missing.png", "--kind", "haze", "-o", "."],
+        ["convert", "missing.pkl", "-o", "."],
+        ["export", "missing.pkl", "--format", "onnx", "-o", "."],
+        ["evaluate", "identity", "folders", "missing", "-o", "."],
+        ["benchmark", "quality", "missing", "-o", "."],
+        ["benchmark", "speed", "missing", "-o", "."],
+    ],
+)
+def test_what_may_not_be_read_is_our_own_error(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typer would call it a wrong usage, of OUT too, which is only written to."""
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert isinstance(CliRunner().invoke(app, arguments).exception, ccnet.CCNetError)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

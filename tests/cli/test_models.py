@@ -110,5 +110,6 @@ def test_fetch_tells_where_the_file_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["dehaze-tyny", "missing.safetensors", "hf:nobody"])
-def test_tells_of_what_is_no_model(name: str) -> None:
-    assert isinstance(run(name).exception, WeightsError)
+@pytest.mark.parametrize("option", [(), ("--fetch",)])
+def test_tells_of_what_is_no_model(name: str, option: tuple[str, ...]) -> None:
+    assert isinstance(run(name, *option).exception, WeightsError)

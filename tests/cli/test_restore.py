@@ -103,7 +103,7 @@ def test_what_is_wrong_is_recognised_where_nobody_says_it(tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     told = done.stderr.decode().splitlines()
     assert told[:-1] == [
-        f"{clear}: clear, left as it is",
+        f"{clear}: clear, not restored",
         f"{hazy}: haze, restored with dehaze-small",
     ]
     assert "1 restored, 1 clear" in told[-1]
@@ -118,7 +118,7 @@ def test_a_clear_picture_is_not_written_beside_itself(tmp_path: Path) -> None:
     clear = photograph(tmp_path / "clear.jpg", (160, 128))
     done = ccnet("restore", clear, "--task", "auto")
     assert (done.returncode, done.stdout) == (0, b"")
-    assert done.stderr.decode().startswith(f"{clear}: clear, left as it is")
+    assert done.stderr.decode().startswith(f"{clear}: clear, not restored")
     assert list(tmp_path.iterdir()) == [clear]
 
 
@@ -127,12 +127,13 @@ def test_a_clear_picture_goes_through_a_pipe_unchanged(tmp_path: Path) -> None:
     for source in ("-", clear, "/dev/stdin"):
         piped = ccnet("restore", source, "-o", "-", data=clear.read_bytes())
         assert piped.stdout == clear.read_bytes()
-        assert b"clear, left as it is" in piped.stderr
+        assert b"clear, not restored" in piped.stderr
     into = ccnet("restore", "-", "-o", tmp_path / "a.jpg", data=clear.read_bytes())
     assert into.stdout.decode().strip() == str(tmp_path / "a.jpg")
     assert (tmp_path / "a.jpg").read_bytes() == clear.read_bytes()
-    ccnet("restore", "-", "-o", tmp_path / "new" / "b.jpg", data=clear.read_bytes())
-    assert (tmp_path / "new" / "b.jpg").read_bytes() == clear.read_bytes()
+    for name in ("new/b.jpg", "plain"):
+        ccnet("restore", "-", "-o", tmp_path / name, data=clear.read_bytes())
+        assert (tmp_path / name).read_bytes() == clear.read_bytes()
     other = ccnet("restore", "-", "--format", "png", data=clear.read_bytes())
     with Image.open(io.BytesIO(other.stdout)) as image:
         assert image.format == "PNG"
@@ -150,6 +151,17 @@ def test_where_nothing_can_be_written_is_told_before_restoring(
     assert suffix.returncode == 1
     assert b"b.xyz cannot be written: .xyz is no suffix " in suffix.stderr
     assert len(suffix.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stream"), [(["-", "-o", "b.png"], "input"), (["a.png", "-o", "-"], "output")]
+)
+def test_a_stream_that_is_closed_is_told(arguments: list[str], stream: str) -> None:
+    code = "import sys; sys.stdin = sys.stdout = None; from ccnet.cli.main import run; run()"
+    command = [sys.executable, "-c", code, "restore", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"ccnet: Standard {stream} is a terminal or closed; ")
 
 
 @pytest.mark.parametrize(
@@ -190,8 +202,8 @@ def test_pictures_that_are_not_read_are_counted(tmp_path: Path) -> None:
 
 def test_an_empty_name_is_not_the_current_folder(tmp_path: Path) -> None:
     photograph(tmp_path / "a.png")
-    for arguments in (["restore", ""], ["restore", "a.png", "-o", ""]):
-        done = ccnet(*arguments, cwd=tmp_path)
+    for arguments in ([""], ["a.png", "-o", ""], ["a.png", "--model", ""]):
+        done = ccnet("restore", *arguments, cwd=tmp_path)
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
         assert b"empty name" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

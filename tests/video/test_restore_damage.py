@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -89,6 +90,14 @@ def test_what_is_no_clip_is_refused(
     with pytest.raises(PictureError, match=rf"a\.mp4 {words}"):
         restore_clip(restorer, source, tmp_path / "b.mp4")
     assert sorted(tmp_path.iterdir()) == before
+
+
+def test_what_is_no_file_is_refused(restorer: Restorer, tmp_path: Path) -> None:
+    """A pipe can be read once, and whoever opens it again waits."""
+    source = tmp_path / "a.mkv"
+    source.symlink_to(os.devnull)
+    with pytest.raises(PictureError, match=r"a\.mkv is no file\.$"):
+        restore_clip(restorer, source, tmp_path / "b.mkv")
 
 
 def test_sound_alone_is_no_video(restorer: Restorer, clip: Path, tmp_path: Path) -> None:

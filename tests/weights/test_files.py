@@ -39,10 +39,12 @@ def assert_same_weights(network: CCNet, expected: CCNet) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["weights.pkl", "caf\udce9"])
 def test_reads_every_format_whatever_its_name(
-    kind: str, whole_files: dict[str, bytes], written: Write, tiny_network: CCNet
+    kind: str, name: str, whole_files: dict[str, bytes], tmp_path: Path, tiny_network: CCNet
 ) -> None:
-    network = read_network(written(whole_files[kind]))
+    (tmp_path / name).write_bytes(whole_files[kind])
+    network = read_network(tmp_path / name)
     assert_same_weights(network, tiny_network)
     assert not network.training
     picture = torch.rand(1, 3, 5, 7)
@@ -351,6 +353,16 @@ def test_writes_nothing_that_could_not_be_read(larger: dict[str, Any], tmp_path:
         with pytest.raises(WeightsError, match="No file can hold this network: none has a kernel"):
             save(network, tmp_path / "large")
     assert not list(tmp_path.iterdir())
+
+
+def test_writes_no_half_of_what_float16_cannot_hold(tmp_path: Path) -> None:
+    network = CCNet(width=2, modules=1)
+    nn.init.constant_(network.enter.weight, 1e5)
+    with pytest.raises(WeightsError, match=r"its tensor enter\.weight is not finite in float16\.$"):
+        save_model(network, tmp_path / "half", {}, half=True)
+    assert not list(tmp_path.iterdir())
+    save_model(network, tmp_path / "whole", {})
+    assert_same_weights(read_network(tmp_path / "whole"), network)
 
 
 def test_a_checkpoint_has_no_metadata(tiny_network: CCNet, tmp_path: Path) -> None:

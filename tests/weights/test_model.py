@@ -75,8 +75,11 @@ def test_other_tensors_and_other_files_are_told(tmp_path: Path) -> None:
     safetensors.torch.save_file({"x": CCNet(2, 1).enter.weight.detach()}, path)
     with pytest.raises(WeightsError, match=r"x\.safetensors holds no model of CCNet: it lacks"):
         read_model(path, "x")
-    with pytest.raises(WeightsError, match=r"folder is damaged or no \.safetensors"):
+    with pytest.raises(WeightsError, match=r"folder cannot be read: is a directory\.$"):
         read_model(tmp_path / "folder", "x")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(WeightsError, match=r"loop cannot be read: too many levels of"):
+        read_model(tmp_path / "loop", "x")
     with pytest.raises(WeightsError, match=r"gone is not there\.$"):
         read_model(tmp_path / "gone", "x")
 

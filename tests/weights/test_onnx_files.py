@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import safetensors.torch
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -86,8 +88,9 @@ def test_other_weights_beside_it_are_refused(tmp_path: Path) -> None:
         read_onnx(path)
 
 
-def test_weights_in_other_numbers_are_refused(tmp_path: Path) -> None:
-    save_file({"a": np.zeros(3)}, tmp_path / "a.safetensors")
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float8_e5m2])
+def test_weights_in_other_numbers_are_refused(dtype: torch.dtype, tmp_path: Path) -> None:
+    safetensors.torch.save_file({"a": torch.zeros(3, dtype=dtype)}, tmp_path / "a.safetensors")
     with pytest.raises(WeightsError, match=r"a\.safetensors is missing, damaged or no"):
         read_weights(tmp_path / "a.safetensors")
 

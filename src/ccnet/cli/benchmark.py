@@ -31,7 +31,8 @@ def quality(
         ),
     ],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="The folder to write the report into.")
+        Path,
+        typer.Option("--output", "-o", readable=False, help="The folder to write the report into."),
     ] = Path("quality"),
     model: Annotated[
         list[str] | None,
@@ -125,7 +126,9 @@ def speed(
     ] = "auto",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="A folder for the table, its numbers and a plot."),
+        typer.Option(
+            "--output", "-o", readable=False, help="A folder for the table, its numbers and a plot."
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a report that is there.")

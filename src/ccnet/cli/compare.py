@@ -47,8 +47,9 @@ def compare(
     for path in (a, b):
         if not os.path.lexists(path):
             raise PictureError(f"{path} is not there.")
-    folders = Path(a).is_dir()
-    if folders != Path(b).is_dir():
+    # Path's own fails for what cannot be looked at.
+    folders, others = map(os.path.isdir, (a, b))
+    if folders != others:
         raise UsageError(f"{a} and {b} must be two files or two folders.")
     if not folders:
         place = None if output is None else Path(output)

@@ -32,7 +32,10 @@ def convert(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="The file to write: .safetensors, or .pkl as published."
+            "--output",
+            "-o",
+            readable=False,
+            help="The file to write: .safetensors, or .pkl as published.",
         ),
     ],
     task: Annotated[
@@ -116,7 +119,13 @@ def _notes(
         INPUT_PSNR: before,
         PSNR: after,
     }
-    return {key: value for key, value in notes.items() if value is not None}
+    given = {key: value for key, value in notes.items() if value is not None}
+    for key, value in given.items():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"--{key} {value} is not Unicode, which notes must be.") from error
+    return given
 
 
 def _measured(network: CCNet) -> dict[str, str]:

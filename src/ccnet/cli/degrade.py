@@ -19,7 +19,9 @@ class Kind(str, Enum):
 
 
 def degrade(
-    picture: Annotated[Path, typer.Argument(metavar="INPUT", help="A clean picture.")],
+    picture: Annotated[
+        Path, typer.Argument(metavar="INPUT", readable=False, help="A clean picture.")
+    ],
     kind: Annotated[Kind, typer.Option(help="What to put into it.")],
     strength: Annotated[
         float | None,
@@ -30,7 +32,10 @@ def degrade(
         typer.Option(min=0, max=2**63 - 1, help="Makes the same again; random when left out."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="INPUT's name with -KIND when left out.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", readable=False, help="INPUT's name with -KIND when left out."
+        ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUTPUT.")] = False,
 ) -> None:

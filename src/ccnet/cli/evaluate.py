@@ -64,7 +64,10 @@ def evaluate(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="The report's folder; evaluation/MODEL-DATASET when left out."
+            "--output",
+            "-o",
+            readable=False,
+            help="The report's folder; evaluation/MODEL-DATASET when left out.",
         ),
     ] = None,
     limit: Annotated[

@@ -27,7 +27,9 @@ def export(
     format: Annotated[  # noqa: A002
         Format, typer.Option(help="onnx writes one file; openvino .xml, and .bin beside it.")
     ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", readable=False, help="The file to write.")
+    ],
     averages: Annotated[
         bool,
         typer.Option(
@@ -61,7 +63,8 @@ def export(
     source = find_weights(model)
     network = read_network(source)
     known = read_metadata(source)
-    metadata = {"name": source.stem, "ccnet_version": ccnet.__version__}
+    name = source.stem.encode(errors="backslashreplace").decode()  # metadata are Unicode
+    metadata = {"name": name, "ccnet_version": ccnet.__version__}
     metadata |= {key: known[key] for key in _KEPT if key in known}
     worst = export_model(
         network,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from contextlib import suppress
@@ -71,6 +72,8 @@ def run() -> None:
     if len(arguments) < len(sys.argv) - 1:
         os.environ["CCNET_DEBUG"] = "1"
     debug = wants_traces()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # as standard error has it by itself
+        sys.stdout.reconfigure(errors="backslashreplace")
     # A Hub out of reach is told once, and not at each of six attempts, too.
     os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     try:

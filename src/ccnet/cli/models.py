@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ccnet.cli.lines import one_line
-from ccnet.errors import UsageError
+from ccnet.errors import UsageError, WeightsError
 from ccnet.weights.model import Model, read_model
 from ccnet.weights.registry import DEFAULTS, find_weights, list_models, look_up, read_card
 
@@ -48,7 +48,10 @@ def models(
         _print_table(console, list_models())
         return
     if fetch:
-        typer.echo(os.fsencode(find_weights(name)))
+        path = find_weights(name)
+        if not os.path.isfile(path):  # noqa: PTH113 - Path's own fails where a folder is closed
+            raise WeightsError(f"{path} is not there, or no file.")
+        typer.echo(os.fsencode(path))
         return
     found = look_up(name)
     if not isinstance(found, Model):

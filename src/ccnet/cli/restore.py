@@ -181,7 +181,7 @@ def restore(
     from ccnet.runs.stores import is_remote, locate
     from ccnet.weights.registry import DEFAULTS, task_named
 
-    if "" in (*inputs, output):  # which Path takes for the current folder
+    if "" in (*inputs, output, model):  # which Path takes for the current folder
         raise UsageError("An empty name is no file; a variable of the script may be unset.")
     if task not in (None, _AUTO, *DEFAULTS):
         raise UsageError(f"--task {task} is none of {', '.join((_AUTO, *DEFAULTS))}.")

@@ -24,21 +24,30 @@ STREAM = "-"
 def restore_stream(request: Request, source: str, target: str | None) -> None:
     """Restore standard input, or to standard output, on which nothing else is written."""
     from ccnet.images import encode_picture, read_picture, write_picture
-    from ccnet.images.formats import format_of_suffix
     from ccnet.images.reading import GIVEN_AS_BYTES
     from ccnet.images.writing import check_target
     from ccnet.restoration import Restorer
-    from ccnet.restoration.results import check_folder, make_folder, read_bytes, stays
+    from ccnet.restoration.results import (
+        check_folder,
+        make_folder,
+        read_bytes,
+        result_format,
+        stays,
+    )
     from ccnet.runs.folders import is_video
 
     if target is not None and target.endswith("/"):
         raise UsageError(f"--output {target} is a folder; name a file for one picture.")
     if is_video(Path(source)):
         raise UsageError(f"{source} is a video; name a file with --output.")
-    if source == STREAM and sys.stdin.isatty():
-        raise UsageError("Standard input is a terminal; send a picture in with < or a pipe.")
-    if target in (None, STREAM) and sys.stdout.isatty():
-        raise UsageError("Standard output is a terminal; send it on with > or a pipe, or use -o.")
+    if source == STREAM and (sys.stdin is None or sys.stdin.isatty()):
+        raise UsageError(
+            "Standard input is a terminal or closed; send a picture in with < or a pipe."
+        )
+    if target in (None, STREAM) and (sys.stdout is None or sys.stdout.isatty()):
+        raise UsageError(
+            "Standard output is a terminal or closed; send it on with > or a pipe, or use -o."
+        )
     if target and target != STREAM and not request.overwrite and os.path.lexists(target):
         raise PictureError(taken(target))
     data = sys.stdin.buffer.read() if source == STREAM else None
@@ -47,11 +56,11 @@ def restore_stream(request: Request, source: str, target: str | None) -> None:
     except PictureError as error:
         raise PictureError(str(error).replace(GIVEN_AS_BYTES, "Standard input")) from error
     into = None if target is None or target == STREAM else Path(target)
-    format, quality, overwrite = request.format, request.quality, request.overwrite  # noqa: A001
-    wanted = format or (picture.format if into is None else format_of_suffix(into))
+    quality, overwrite = request.quality, request.overwrite
+    format = result_format(picture, Path(source), into or Path(source), request.format)  # noqa: A001
     if into is not None:
         check_folder(into)
-        if not (request.model is None and stays(picture, wanted, quality)):
+        if not (request.model is None and stays(picture, format, quality)):
             check_target(picture, into, format=format, quality=quality)
     restorer = request.load()
     if isinstance(restorer, Restorer):
@@ -62,7 +71,7 @@ def restore_stream(request: Request, source: str, target: str | None) -> None:
         typer.echo(one_line(taken_for(name, outcome)), err=True)
     if restorer.engine:
         typer.echo(f"restored with {restorer.engine}", err=True)
-    if restored is not picture or not stays(picture, wanted, quality):
+    if restored is not picture or not stays(picture, format, quality):
         data = None
     elif data is None:
         data = picture.piped or read_bytes(Path(source))
@@ -80,5 +89,5 @@ def restore_stream(request: Request, source: str, target: str | None) -> None:
 
 def taken_for(source: str, outcome: Outcome) -> str:
     """Say what a picture was taken for, and what became of it."""
-    done = "left as it is" if outcome.model is None else f"restored with {outcome.model}"
+    done = "not restored" if outcome.model is None else f"restored with {outcome.model}"
     return f"{source}: {outcome.kind}, {done}"

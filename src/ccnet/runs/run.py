@@ -229,8 +229,10 @@ class _Run:
             if self._is_done(job, entry, status):
                 there = entry.result is not None
                 return Report(job, Status.done, missing=entry.missing, there=there)
-            empty = status is None or status.st_size == 0
-            replace |= empty or entry.is_intact(status) or entry.is_before(status)
+            if status is None or status.st_size == 0:
+                replace = True
+            else:
+                replace |= entry.is_intact(status) or entry.is_before(status)
         if not replace:
             if status is not None:
                 raise PictureError(taken(str(job.target)))

@@ -156,6 +156,9 @@ class Clip:
 def open_clip(path: str | os.PathLike[str]) -> Iterator[Clip]:
     """Open a video file; raises PictureError where it cannot be read or holds no video."""
     path = Path(path)
+    # A pipe gives once what is read several times. Path's own fail where a folder is closed.
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
+        raise PictureError(f"{path} is no file.")
     try:
         container = av.open(f"file:{path}", options=_OPTIONS, metadata_errors="replace")
     except av.FFmpegError as error:

@@ -76,7 +76,7 @@ def restore_video(
         target: Where to; it is written whole or not at all. Its suffix is .mp4, .m4v, .mov, .mkv
             or .webm.
         task: What to take away: "dehaze", "deblur" or "desnow"; "auto" recognises it on some frames
-            and copies a clear video as it is.
+            and copies a clear video as it is, or encodes it anew in another container.
         model: As for `ccnet.restore`, like all down to `size`.
         engine: What runs the model.
         device: Where to compute.

@@ -37,14 +37,9 @@ _NOISE = 0.01
 
 
 class Steady:
-    """Smooths the change that restoring makes to the frames of one clip, given one after another.
-
-    Attributes:
-        shots: How many have begun.
-    """
+    """Smooths the change that restoring makes to a clip's frames, given one after another."""
 
     def __init__(self) -> None:
-        self.shots = 0
         self._before: Floats | None = None
         self._smoothed: Floats
         self._time = 0.0
@@ -61,8 +56,7 @@ class Steady:
             A new change.
         """
         now, wanted = cell_averages(before), cell_averages(change)
-        if self._before is None or _is_cut(self._before, now):
-            self.shots += 1
+        if self._before is None or is_cut(self._before, now):
             self._smoothed = wanted
         else:
             farthest = np.abs(now - self._before).max(axis=2, keepdims=True)
@@ -74,7 +68,7 @@ class Steady:
         return steadied
 
 
-def _is_cut(one: Floats, other: Floats) -> bool:
+def is_cut(one: Floats, other: Floats) -> bool:
     """Whether two frames, of which these are the cells, belong to different shots."""
     if one.shape != other.shape:
         return True

@@ -6,12 +6,13 @@ import io
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ccnet.errors import WeightsError, reason_of
@@ -64,18 +65,20 @@ def _is_safetensors(file: BinaryIO) -> bool:
 
 
 def _read_safetensors(path: Path) -> CCNet:
-    try:
-        with safe_open(path, framework="pt") as file:
-            version = (file.metadata() or {}).get("format_version", FORMAT_VERSION)
-            if version != FORMAT_VERSION:
-                raise Unreadable(f"is of format {version!r}, which a newer ccnet may read")
-            names = from_published({name: name for name in file.keys()})  # noqa: SIM118
-            shapes = {
-                ours: tuple(file.get_slice(theirs).get_shape()) for ours, theirs in names.items()
-            }
-            return _assemble(shapes, lambda name: file.get_tensor(names[name]), path.stat().st_size)
-    except SafetensorError as error:
-        raise Unreadable("is cut short or damaged") from error
+    header = read_header(path)
+    version = header.metadata.get("format_version", FORMAT_VERSION)
+    if version != FORMAT_VERSION:
+        raise Unreadable(f"is of format {version!r}, which a newer ccnet may read")
+
+    @cache
+    def tensors() -> dict[str, Tensor]:
+        try:  # safe_open gives torch nothing of a file whose name is not Unicode
+            return from_published(safetensors.torch.load(path.read_bytes()))
+        except (SafetensorError, KeyError) as error:  # KeyError: numbers of a type torch lacks
+            raise Unreadable("is damaged") from error
+
+    size = path.stat().st_size
+    return _assemble(from_published(header.shapes), lambda name: tensors()[name], size)
 
 
 def _assemble(shapes: Shapes, read: Callable[[str], Tensor], file_size: int) -> CCNet:
@@ -132,7 +135,7 @@ def save_model(
 
     For a model to ship, `metadata` has name, task, licence and description; width, modules and
     the format's version are added. Raises `WeightsError` where `path` is there and not to be
-    overwritten, or cannot be written, and for a network larger than any that is read.
+    overwritten, or cannot be written, and for a network that could not be read again.
     """
     facts = {
         "format": "pt",  # what other readers of .safetensors look for
@@ -169,6 +172,9 @@ def _state(network: CCNet, dtype: torch.dtype = torch.float32) -> dict[str, Tens
     }
     try:
         hyper_parameters({name: tuple(tensor.shape) for name, tensor in state.items()})
+        for name, tensor in state.items():
+            if not tensor.isfinite().all():
+                raise ValueError(f"its tensor {name} is not finite in {str(dtype).split('.')[1]}")
     except ValueError as error:
         raise WeightsError(f"No file can hold this network: {error}.") from error
     return state

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 
-from ccnet.errors import WeightsError
+from ccnet.errors import WeightsError, reason_of
 
 WIDEST = 1024
 DEEPEST = 64
@@ -31,12 +31,15 @@ class Header:
 def read_header(path: Path) -> Header:
     """Read the header of a .safetensors file; raises `WeightsError` where it is none."""
     try:
-        with safe_open(path, framework="numpy") as file:
+        # safe_open would say of whatever cannot be opened that it is not there.
+        with path.open("rb"), safe_open(path, framework="numpy") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
             return Header(file.metadata() or {}, shapes)
     except FileNotFoundError as error:
         raise WeightsError(f"{path} is not there.") from error
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        raise WeightsError(f"{path} cannot be read: {reason_of(error)}.") from error
+    except SafetensorError as error:
         raise WeightsError(f"{path} is damaged or no .safetensors file: {error}.") from error
 
 

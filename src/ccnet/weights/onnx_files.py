@@ -89,7 +89,8 @@ def read_weights(path: Path) -> bytes:
         with safe_open(path, framework="numpy") as file:
             tensors = [(name, file.get_tensor(name)) for name in sorted(file.keys())]
             graph = b"".join(_field(5, _tensor(*tensor)) for tensor in tensors)
-    except (OSError, SafetensorError, TypeError, KeyError) as error:
+    # AttributeError: numbers of a type that NumPy lacks.
+    except (OSError, SafetensorError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"{path} is missing, damaged or no .safetensors: {error}.") from error
     return _field(7, graph)
 
