@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import os
+import shutil
 import signal
+import tempfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +22,11 @@ from torch import Tensor
 if not torch.cuda.is_available():
     # Read when kernels are defined, which the first import of the network does.
     os.environ["TRITON_INTERPRET"] = "1"
+
+if "CCNET_CACHE" not in os.environ:
+    # One for all workers and the processes that tests start, which inherit it.
+    os.environ["CCNET_CACHE"] = tempfile.mkdtemp(prefix="ccnet-tests-")
+    atexit.register(shutil.rmtree, os.environ["CCNET_CACHE"], ignore_errors=True)
 
 from ccnet.network import CCNet
 

@@ -8,17 +8,21 @@ float32 (docs/engines.md).
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import TypeAlias
 
 import numpy as np
 
+import ccnet
 from ccnet.errors import WeightsError
 from ccnet.openvino_core import make_core, openvino, operators
 from ccnet.restoration.engines.averages import WHOLE, Core, measure_averages
+from ccnet.restoration.engines.compiled import read_or_compile
 from ccnet.restoration.engines.engine import Averages, Floats, Pixels
 from ccnet.restoration.engines.shared import (
     CPU_BYTES,
@@ -73,6 +77,8 @@ class OpenVinoEngine:
         self._precision = precision
         self.description = f"OpenVINO in {self._precision} on cpu"
         self._file = read_onnx(path)
+        # What is compiled is made of the file by this version of `_part`.
+        self._name = f"{ccnet.__version__} {hashlib.sha256(self._file.model).hexdigest()}"
         self._compiled: dict[_Key, openvino.CompiledModel] = {}
         self._compiling = Lock()
         width = self._compile(_SHALLOW, "float32").output(0).shape[1] // 12
@@ -175,7 +181,8 @@ class OpenVinoEngine:
                 }
                 if (count := threads()) is not None:
                     hints["INFERENCE_NUM_THREADS"] = count
-                compiled = self._core.compile_model(self._part(part, shape), "CPU", hints)
+                name, make = f"{self._name} {part} {shape}", partial(self._part, part, shape)
+                compiled = read_or_compile(self._core, name, make, hints)
                 trim_memory()
             self._compiled[key] = compiled  # what was used last stands last
             for old in self._fixed_keys()[:-_SHAPES_KEPT]:
