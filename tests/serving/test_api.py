@@ -122,6 +122,10 @@ def test_metadata_and_depth_are_kept(client: httpx.Client) -> None:
         ("image/*", {}, "image/png"),
         ("application/json, image/webp", {}, "image/webp"),
         ("image/png;q=0, image/jpeg", {}, "image/jpeg"),
+        ("image/png;q=0, image/*", {}, "image/jpeg"),
+        ("image/png;level=1;q=0.0, image/webp;q=0.5", {}, "image/webp"),
+        ("image/*;q=0, image/png;q=0.1", {}, "image/png"),
+        ("", {}, "image/png"),
         ("image/webp", {"format": "tiff"}, "image/tiff"),
     ],
 )
@@ -149,7 +153,16 @@ def test_the_format_is_negotiated(
             400,
             "bad_request",
         ),
+        (
+            {
+                "content": b'--x\r\nContent-Disposition: form-data; name="task"\r\n\r\n',
+                "headers": {"Content-Type": "multipart/form-data; boundary=x; charset=undefined"},
+            },
+            400,
+            "bad_request",
+        ),
         ({"content": photograph(), "headers": {"Accept": "text/html"}}, 406, "not_acceptable"),
+        ({"content": photograph(), "headers": {"Accept": "*/*;q=0"}}, 406, "not_acceptable"),
         ({"content": bytes(3_000_000)}, 413, "body_too_large"),
         ({"content": iter([bytes(1_500_000)] * 2)}, 413, "body_too_large"),
         ({"files": {"picture": bytes(3_000_000)}}, 413, "body_too_large"),
@@ -171,6 +184,11 @@ def test_the_format_is_negotiated(
         ({"content": photograph(), "params": {"strenght": "1"}}, 422, "invalid_option"),
         ({"content": photograph(), "params": {"model": "/etc/passwd"}}, 422, "invalid_option"),
         ({"content": photograph(), "params": {"format": "../x"}}, 422, "invalid_option"),
+        (
+            {"content": photograph(), "params": {"task": "deblur", "model": "dehaze-small"}},
+            422,
+            "invalid_option",
+        ),
         ({"files": {"picture": photograph()}, "data": {"quality": "0"}}, 422, "invalid_option"),
     ],
 )
@@ -192,6 +210,8 @@ def test_what_cannot_be_served_is_told_in_a_sentence(
         ("GET", "/static-offline-docs/", 404, "not_found"),
         ("GET", "/static-offline-docs/nothing.js", 404, "not_found"),
         ("POST", "/static-offline-docs/swagger-ui.css", 404, "not_found"),
+        ("GET", f"/static/{'long' * 80}", 404, "not_found"),
+        ("POST", "/gradio_api/heartbeat/abc", 404, "not_found"),
         ("GET", "/gradio_api/file", 404, "not_found"),
         ("GET", "/monitoring", 404, "not_found"),
         ("POST", "/gradio_api/call/restore", 404, "not_found"),
@@ -237,7 +257,7 @@ def test_models_health_and_figures(client: httpx.Client) -> None:
     for line in (
         r'ccnet_requests_total{route="/v1/restore",status="200"} [1-9]',
         r'ccnet_refused_total{code="unsupported_picture"} [1-9]',
-        r'ccnet_megapixels_total{kind="asked",model="dehaze-small"} 0\.\d+',
+        r'ccnet_megapixels_total{kind="asked",model="dehaze-small"} \d+\.\d+',
         r'ccnet_stage_seconds_count{stage="restore"} [1-9]',
         r"ccnet_held_bytes 0\.0",
         r"process_resident_memory_bytes \d",

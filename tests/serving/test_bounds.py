@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 from starlette.types import Receive, Scope, Send
@@ -222,6 +225,26 @@ def test_a_damaged_picture_does_not_wait_for_its_turn() -> None:
     others_end.set()
 
 
+def test_a_refused_picture_does_not_stay_in_memory() -> None:
+    gate = make_api(Settings())
+    noise = np.random.default_rng(0).integers(0, 255, (800, 800, 3), np.uint8)
+    broken = encoded(Image.fromarray(noise), "PNG")[:-100]
+
+    async def ask() -> int:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(gate)) as client:
+            return (await client.post("http://x/v1/restore", content=broken)).status_code
+
+    assert asyncio.run(ask()) == 422  # what is made once is there now
+    gc.disable()
+    tracemalloc.start()
+    try:
+        assert [asyncio.run(ask()) for _ in range(3)] == [422] * 3
+        assert until(lambda: tracemalloc.get_traced_memory()[0] < len(broken), 10)
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+
 def test_bounds_hold_for_pictures_that_are_being_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     ended, looked_at = threading.Event(), threading.Event()
 
@@ -259,6 +282,8 @@ def test_too_many_connections_are_told_so_and_health_is_not_held_up() -> None:
             assert answer.json()["error"]["code"] == "too_many_connections"
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert int(answer.headers["retry-after"]) > 0
+            silent[0].sendall(b"GET /v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert silent[0].recv(4096).startswith(b"HTTP/1.1 200")  # who came in time is served
             assert client.get("/healthz").status_code == 200
             for connection in silent:
                 connection.close()
@@ -339,8 +364,11 @@ def test_stopping_finishes_what_runs(tmp_path: Path) -> None:
         running = one.submit(client.post, "/v1/restore?task=dehaze", content=LARGE)
         with httpx.Client(base_url=server.address) as other:
             assert until(lambda: figure(other, "ccnet_running") == 1)
-            page = connected(server)  # a stream without end, as every open page holds
-            page.sendall(b"GET /gradio_api/heartbeat/abc HTTP/1.1\r\nHost: x\r\n\r\n")
+            form = {"Content-Type": "multipart/form-data; boundary=x"}
+            other.post("/gradio_api/upload?upload_id=a", content=b"cut off", headers=form)
+            page = connected(server)  # a stream without end: how far that upload has come
+            asked = b"GET /gradio_api/upload_progress?upload_id=a HTTP/1.1\r\nHost: x\r\n\r\n"
+            page.sendall(asked)
             assert page.recv(4096).startswith(b"HTTP/1.1 200")
         server.process.send_signal(signal.SIGTERM)
         assert running.result().status_code == 200

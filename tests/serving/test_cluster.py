@@ -96,6 +96,12 @@ def test_pictures_are_restored_while_a_node_is_killed(tmp_path: Path) -> None:
         assert client.get("/v1/restore").status_code == 405
 
 
+def test_lists_may_be_texts() -> None:
+    arguments = {"devices": "cuda:0 cuda:1", "models": "a.onnx", "max_edge": "wide"}
+    with pytest.raises(UsageError, match=r"^max_edge: "):  # the first that makes no sense
+        application(arguments)
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -30,6 +30,10 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from ccnet.images import Picture
+from ccnet.serving.page import _result_name
+from ccnet.serving.service import Answer
+
 from .servers import (
     BOUNDS,
     LARGE,
@@ -134,7 +138,10 @@ def test_drop_restore_compare_download(browser: Browser, server: Server, tmp_pat
     moved = handle.bounding_box()
     assert moved is not None
     assert moved["x"] < box["x"] - 90
+    share = int(handle.get_attribute("aria-valuenow") or 0)
+    assert 20 < share < 40
     handle.press("ArrowRight")
+    expect(handle).to_have_attribute("aria-valuenow", re.compile(f"{share + 4}|{share + 5}"))
     again = handle.bounding_box()
     assert again is not None
     assert again["x"] > moved["x"] + 10
@@ -284,3 +291,11 @@ def test_closing_the_page_stops_its_work(browser: Browser, server: Server) -> No
         page.close()
         assert until(lambda: figure(client, "ccnet_running") == 0)
         assert megapixels(client) == before
+
+
+def test_a_result_s_name_is_no_longer_than_a_disk_takes() -> None:
+    picture = Picture(np.zeros((1, 1, 3), np.uint8))
+    answer = Answer(b"", "jpeg", None, None, {}, picture, picture)
+    assert _result_name("\U0001d400" * 62 + ".jpg", answer) == "\U0001d400" * 45 + "-restored.jpg"
+    assert _result_name("é" * 100 + ".jpg", answer) == "é" * 90 + "-restored.jpg"
+    assert _result_name("?.jpg", answer) == "picture-restored.jpg"

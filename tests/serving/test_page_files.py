@@ -78,14 +78,17 @@ def test_what_is_kept_counts_as_new(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [kept]
 
 
-def test_files_may_not_have_more_bytes_than_there_is_room_for(tmp_path: Path) -> None:
-    (tmp_path / "results").mkdir()
-    (tmp_path / "a.png").write_bytes(bytes(5_000))
-    check_room(tmp_path, 5_000)  # folders count nothing
-    (tmp_path / "results" / "b.png").write_bytes(b"x")
+def test_files_may_not_take_more_of_the_disk_than_there_is_room_for(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(os.urandom(500_000))
+    check_room(tmp_path, 600_000)
     with pytest.raises(Refusal, match="as much as it may") as refused:
-        check_room(tmp_path, 5_000)
+        check_room(tmp_path, 500_000)  # the folder counts, too
     assert refused.value.code == "queue_full"
+    for number in range(25):  # each of which takes a block, and its folder another
+        (tmp_path / f"{number}").mkdir()
+        (tmp_path / f"{number}" / "b.png").write_bytes(b"x")
+    with pytest.raises(Refusal):
+        check_room(tmp_path, 600_000)
 
 
 def test_folders_may_vanish_while_their_files_are_counted(
@@ -103,7 +106,7 @@ def test_folders_may_vanish_while_their_files_are_counted(
         return really_scan(path)
 
     monkeypatch.setattr(os, "scandir", scan_late)
-    check_room(tmp_path, 5_000)
+    check_room(tmp_path, 100_000)
     assert not any(folder.exists() for folder in folders)
 
 

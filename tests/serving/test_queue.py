@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import CancelledError
 
@@ -118,6 +120,40 @@ def test_an_error_ends_its_job_only() -> None:
     with pytest.raises(MemoryError):
         queue.add(fail, 60).future.result(60)
     assert queue.add(lambda _: "next", 60).future.result(60) == "next"
+
+
+class Picture:
+    """What a job holds."""
+
+
+@pytest.mark.parametrize("begin", [Job.look, Job.run])
+def test_a_job_that_failed_holds_what_was_wrong_and_nothing_else(
+    begin: Callable[[Job[None]], None],
+) -> None:
+    def decode(picture: Picture) -> None:
+        raise KeyError(type(picture).__name__)
+
+    def fail() -> weakref.ref[Picture]:
+        picture = Picture()
+
+        def work(*_: object) -> None:
+            try:
+                decode(picture)
+            except KeyError as error:
+                raise ValueError("broken") from error
+
+        job = Job(work, 60, work)
+        begin(job)
+        error = job.future.exception(0)
+        assert isinstance(error, ValueError)
+        assert "in decode" in str(error.__cause__)
+        return weakref.ref(picture)
+
+    gc.disable()
+    try:
+        assert fail()() is None
+    finally:
+        gc.enable()
 
 
 def test_closing_finishes_what_is_there_and_refuses_what_is_new() -> None:

@@ -35,4 +35,5 @@ def test_every_answer_is_described(client: httpx.Client) -> None:
         *("task", "model", "strength", "format", "quality")
     }
     assert "image/avif" in restore["responses"]["200"]["content"]
+    assert {"403", "500"} <= restore["responses"].keys()
     assert "Retry-After" in restore["responses"]["429"]["headers"]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import get_type_hints
 
-from pydantic import TypeAdapter
+import pytest
+from pydantic import TypeAdapter, ValidationError
+from typer.testing import CliRunner
 
+from ccnet import serving
+from ccnet.cli.main import app
 from ccnet.cli.serve import Size, serve
 from ccnet.serving.settings import Settings
 from ccnet.weights.registry import SIZES
@@ -19,6 +23,18 @@ def test_the_least_values_are_those_of_the_command_line() -> None:
     same = {name: described[name].get("minimum") for name in least if name in described}
     assert same == {name: least[name] for name in same}
     assert len([name for name in same if same[name] is not None]) == 9
+
+
+@pytest.mark.parametrize("value", ["inf", "nan"])
+def test_a_bound_is_a_number(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "serve", lambda _: None)
+    names = [name for name, hint in get_type_hints(Settings).items() if hint is float]
+    assert len(names) == 5
+    for name in names:
+        with pytest.raises(ValidationError):
+            TypeAdapter(Settings).validate_python({name: value})
+        told = CliRunner().invoke(app, ["serve", f"--{name.replace('_', '-')}", value])
+        assert told.exit_code == 2, told.output
 
 
 def test_the_sizes_are_those_of_the_models() -> None:

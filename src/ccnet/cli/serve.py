@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 from enum import Enum
 from typing import Annotated
@@ -15,6 +16,13 @@ class Size(str, Enum):
 
     small = "small"
     large = "large"
+
+
+def _finite(value: float) -> float:
+    """Refuse inf and nan, which the least values let through."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} bounds nothing; give a number.")
+    return value
 
 
 def serve(
@@ -65,20 +73,25 @@ def serve(
     ] = None,
     max_megabytes: Annotated[
         float,
-        typer.Option(envvar="CCNET_MAX_MEGABYTES", min=0.001, help="The largest file."),
+        typer.Option(
+            envvar="CCNET_MAX_MEGABYTES", min=0.001, callback=_finite, help="The largest file."
+        ),
     ] = 50,
     max_held_megabytes: Annotated[
         float,
         typer.Option(
             envvar="CCNET_MAX_HELD_MEGABYTES",
             min=0.001,
+            callback=_finite,
             help="All files that are being received or worked on, and apart from them all that "
             "the page keeps.",
         ),
     ] = 500,
     max_megapixels: Annotated[
         float,
-        typer.Option(envvar="CCNET_MAX_MEGAPIXELS", min=0.001, help="The largest picture."),
+        typer.Option(
+            envvar="CCNET_MAX_MEGAPIXELS", min=0.001, callback=_finite, help="The largest picture."
+        ),
     ] = 25,
     max_edge: Annotated[
         int, typer.Option(envvar="CCNET_MAX_EDGE", min=1, help="The most pixels across and down.")
@@ -105,6 +118,7 @@ def serve(
         typer.Option(
             envvar="CCNET_ARRIVAL_SECONDS",
             min=0.1,
+            callback=_finite,
             help="How long a request may take to arrive; its head, 10 seconds at most. And how "
             "long an answer may wait without any of it being read.",
         ),
@@ -114,6 +128,7 @@ def serve(
         typer.Option(
             envvar="CCNET_REQUEST_SECONDS",
             min=0.1,
+            callback=_finite,
             help="How long a picture may take, waiting included.",
         ),
     ] = 300,

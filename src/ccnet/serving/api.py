@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
@@ -24,8 +25,11 @@ from ccnet.weights.registry import DEFAULTS, model_of
 
 _MEDIA_TYPES = [f"image/{name}" for name in FORMATS]
 _FACTS = ("task", "description", "licence", "parameters")
+_REFUSED = (400, 401, 403, 406, 408, 413, 415, 422, 429, 500, 503, 504)
 _RAW = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 """Of a body that may be a picture; the last is what curl says of any."""
+_NOT_TAKEN = re.compile(r";q=0?\.?0*(;|$)")
+"""Of a part of Accept, without spaces."""
 _PICTURE = {"type": "string", "format": "binary"}
 
 
@@ -180,12 +184,15 @@ async def _read(request: Request) -> tuple[bytes, Options]:
 async def _read_form(request: Request, options: dict[str, object]) -> bytes:
     """Read a form's picture, and its options into `options`."""
     data = None
-    async with request.form(max_files=1, max_fields=len(Options.model_fields)) as form:
-        for name, value in form.multi_items():
-            if not isinstance(value, UploadFile):
-                options[name] = value
-            elif name == "picture":
-                data = await value.read()
+    try:
+        async with request.form(max_files=1, max_fields=len(Options.model_fields)) as form:
+            for name, value in form.multi_items():
+                if not isinstance(value, UploadFile):
+                    options[name] = value
+                elif name == "picture":
+                    data = await value.read()
+    except UnicodeError as error:
+        raise Refusal("bad_request", "The form is not in the charset that it names.") from error
     if data is None:
         raise Refusal("bad_request", "The form holds no file called picture.")
     return data
@@ -194,18 +201,18 @@ async def _read_form(request: Request, options: dict[str, object]) -> bytes:
 def _with_accepted(options: Options, accept: str, data: bytes) -> Options:
     """Choose the format that Accept asks for, unless one is named or it takes the picture's own.
 
-    Formats are taken in the order of the header; weights only count where they are 0.
+    Formats are taken in the order of the header, and then in our own; weights only count where
+    they are 0.
     """
-    if options.format is not None:
-        return options
-    ranges = [part.replace(" ", "").lower().partition(";") for part in accept.split(",")]
-    taken = [name for name, _, weight in ranges if weight.rstrip("0") not in ("q=", "q=0.")]
     own = format_of(data[:HEAD_BYTES])
-    if own is None or {"*/*", "image/*", f"image/{own}", ""} & set(taken):
+    if options.format is not None or own is None:
         return options
-    for name in taken:
-        if name in _MEDIA_TYPES:
-            return options.model_copy(update={"format": name.removeprefix("image/")})
+    parts = ["".join(part.lower().split()) for part in (accept.strip() or "*/*").split(",")]
+    takes = {part.partition(";")[0]: not _NOT_TAKEN.search(part) for part in parts}
+    for name in (f"image/{own}", *takes, *_MEDIA_TYPES):
+        if name in _MEDIA_TYPES and takes.get(name, takes.get("image/*", takes.get("*/*"))):
+            format = name.removeprefix("image/")  # noqa: A001
+            return options if format == own else options.model_copy(update={"format": format})
     raise Refusal("not_acceptable", f"Answers are {', '.join(_MEDIA_TYPES)}; accept one of these.")
 
 
@@ -270,7 +277,7 @@ def _answers() -> dict[int | str, dict[str, Any]]:
             for name, what in headers.items()
         },
     }
-    return {200: picture, **_refusals(400, 401, 406, 408, 413, 415, 422, 429, 503, 504)}
+    return {200: picture, **_refusals(*_REFUSED)}
 
 
 def _text(example: str) -> dict[int | str, dict[str, Any]]:

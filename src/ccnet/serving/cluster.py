@@ -30,6 +30,8 @@ _SAID_ELSEWHERE = {
     "token": "set CCNET_TOKEN in the environment instead, as arguments can be seen by all.",
 }
 """Settings that cannot be arguments here."""
+_LISTS = {"devices", "models"}
+"""Settings whose texts are parted by spaces, as in the environment."""
 
 
 class Replicas(BaseModel):
@@ -65,6 +67,8 @@ def application(arguments: dict[str, Any]) -> Application:
     try:
         own = {name: value for name, value in arguments.items() if name in Replicas.model_fields}
         rest = {name: value for name, value in arguments.items() if name not in own}
+        for name in _LISTS & rest.keys():
+            rest[name] = rest[name].split() if isinstance(rest[name], str) else rest[name]
         replicas = Replicas.model_validate(own)
         settings = TypeAdapter(Settings).validate_python(rest, extra="forbid")
     except ValidationError as error:

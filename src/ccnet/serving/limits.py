@@ -7,6 +7,7 @@ import base64
 import binascii
 import hmac
 import logging
+import os
 import re
 import time
 from collections.abc import Callable
@@ -40,13 +41,16 @@ METHODS = {
 """The paths of the API, and the method that each takes."""
 
 _UPLOAD = "/gradio_api/upload"
-_DOCS = "/static-offline-docs/"  # what /docs consists of, with a page or without
+_ASSET = r"[\w./-]{1,200}"  # no name that is too long for a file, which would be an error
+# What /docs consists of, with a page or without.
+_DOCS = re.compile(rf"/static-offline-docs/{_ASSET}", re.ASCII)
 # What the page needs of Gradio, which offers far more: of file=, only paths on this machine, for it
 # would fetch addresses and hand on what any host answers.
 _PAGE = re.compile(
-    r"/|/(config|theme\.css|favicon\.ico|manifest\.json)|/(assets|static)/.+"
+    rf"/|/(config|theme\.css|favicon\.ico|manifest\.json)|/(assets|static)/{_ASSET}"
     r"|/gradio_api/(upload|upload_progress|queue/(join|data)|run/predict|cancel|reset|app_id|info"
-    r"|startup-events|heartbeat/\w+|file=/.+)"
+    r"|startup-events|file=/.+)",
+    re.ASCII,
 )
 OPEN = ("/healthz", "/readyz")
 """Paths that ask for no token, and are answered when all others are refused."""
@@ -83,9 +87,6 @@ class Gate:
         metrics: Where to count.
         check_queue: Raises the `Refusal` of a picture that could not wait now.
         folder: Where the page's files are; None if there is no page.
-
-    Attributes:
-        crowded: Tells whether there are more connections than there may be.
     """
 
     def __init__(
@@ -96,7 +97,6 @@ class Gate:
         check_queue: Callable[[], None],
         folder: Path | None = None,
     ) -> None:
-        self.crowded: Callable[[], bool] = lambda: False
         self._app = app
         self._settings = settings
         self._metrics = metrics
@@ -114,7 +114,7 @@ class Gate:
         try:
             if scope["method"] == "HEAD":  # the server leaves out the body of what is answered
                 scope = {**scope, "method": "GET"}
-            self._check_head(scope, body)
+            await self._check_head(scope, body)
             with suppress(_Refused):
                 await self._app(scope, body.receive, answer.send_unless(body))
         except Refusal as refusal:
@@ -148,11 +148,12 @@ class Gate:
         self._held -= size
         self._metrics.held.set(self._held)
 
-    def _check_head(self, scope: Scope, body: _Body) -> None:
+    async def _check_head(self, scope: Scope, body: _Body) -> None:
         path, headers = scope["path"], Headers(scope=scope)
-        if path not in OPEN and self.crowded():
+        if path not in OPEN and scope.get("state", {}).get("crowded"):
             sentence = "The server has as many connections as it may; try again later."
-            raise Refusal("too_many_connections", sentence, {"Retry-After": "10"})
+            again = {"Retry-After": "10", "Connection": "close"}  # on one that may be let in
+            raise Refusal("too_many_connections", sentence, again)
         token = self._settings.token
         if token and path not in OPEN and not _knows(headers.get("authorization", ""), token):
             scheme = "Bearer" if path in METHODS and path != "/docs" else 'Basic realm="ccnet"'
@@ -162,7 +163,7 @@ class Gate:
             if scope["method"] != METHODS[path]:
                 sentence = f"{path} takes {METHODS[path]} only."
                 raise Refusal("method_not_allowed", sentence, {"Allow": METHODS[path]})
-        elif not path.startswith(_DOCS) and (self._folder is None or not _PAGE.fullmatch(path)):
+        elif not _DOCS.fullmatch(path) and (self._folder is None or not _PAGE.fullmatch(path)):
             raise nothing_there()
         if scope["method"] == "POST" and headers.get("sec-fetch-site") == "cross-site":
             raise Refusal("cross_site", "Pages of other sites may not use this server.")
@@ -170,7 +171,8 @@ class Gate:
         if path == _UPLOAD:
             body.most *= _UPLOADED_AT_ONCE
             if self._folder:
-                check_room(self._folder, self._settings.max_held_bytes)
+                most = self._settings.max_held_bytes
+                await asyncio.to_thread(check_room, self._folder, most)
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > body.most:
             raise _too_large(body.most)
@@ -295,7 +297,7 @@ def _knows(authorization: str, token: str) -> bool:
             return False
     elif scheme.lower() != "bearer":
         return False
-    return hmac.compare_digest(secret, token.encode())
+    return hmac.compare_digest(secret, os.fsencode(token))
 
 
 def _too_large(most: int) -> Refusal:

@@ -32,16 +32,28 @@ _TASKS = {"Recognise it": "auto", "Haze": "dehaze", "Motion blur": "deblur", "Sn
 _PREVIEW = 2048  # pixels of the longer side, as far as one can zoom
 _MOST_PICTURES = 20
 _WAIT_SECONDS = 0.5
+_NAME_BYTES = 180  # so that with what follows it stays below the 200 that Gradio keeps of a name
 _SUFFIXES = [suffix for held in FORMATS.values() for suffix in held.suffixes]
 _CSS = """
 .gradio-container { max-width: 1100px !important; width: 100% !important; margin: auto !important; }
 #examples img { width: 100% !important; height: 100% !important; object-fit: cover !important; }
 #title h1 { font-size: 1.9rem; margin-bottom: 0.1rem; }
-footer { display: none !important; }
+body:not(.dark) [role=tab].selected { color: var(--primary-600) !important; }
+#download, #zip { overflow-wrap: anywhere; }
 :focus-visible, label:has(input[type=radio]:focus-visible) {
   outline: 3px solid #2563eb !important; outline-offset: 2px !important;
 }
 """
+# Darker than the theme's own, which are too pale to be read by all.
+_COLOURS = {
+    "block_label_text_color": "*primary_800",
+    "block_title_text_color": "*primary_800",
+    "body_text_color_subdued": "*neutral_500",
+    "button_primary_background_fill": "*primary_600",
+    "button_primary_background_fill_hover": "*primary_700",
+    "checkbox_label_background_fill_selected": "*primary_600",
+    "link_text_color_dark": "*primary_400",
+}
 # Gradio's handle between before and after can be dragged only; arrow keys drag it, too. On a phone
 # the result is below what one has pressed, so the page goes there.
 _HEAD = """
@@ -59,12 +71,19 @@ _HEAD = """
     });
     const handle = document.querySelector("#result [data-testid=slider]:not([tabindex])");
     if (!handle) return;
+    const tell = () => {
+      const box = handle.getBoundingClientRect();
+      const whole = handle.parentElement.getBoundingClientRect();
+      const share = (box.left + box.width / 2 - whole.left) / whole.width;
+      handle.setAttribute("aria-valuenow", Math.round(100 * share));
+    };
+    new MutationObserver(tell).observe(handle, { attributeFilter: ["style"] });  // where it stands
     handle.tabIndex = 0;
     handle.setAttribute("role", "slider");
     handle.setAttribute("aria-label", "How much of the picture to show as it was before");
     handle.setAttribute("aria-valuemin", "0");
     handle.setAttribute("aria-valuemax", "100");
-    handle.setAttribute("aria-valuenow", "50");
+    tell();
   }).observe(document.documentElement, { childList: true, subtree: true });
   document.addEventListener("click", (event) => {
     const pressed = event.target.closest?.("#restore, #examples button, #all");
@@ -84,8 +103,6 @@ _HEAD = """
     drag(handle, "mousedown", x, y);
     drag(window, "mousemove", to, y);
     drag(window, "mouseup", to, y);
-    const share = Math.round((100 * (to - whole.left)) / whole.width);
-    handle.setAttribute("aria-valuenow", share);
   });
 })();
 </script>
@@ -100,7 +117,9 @@ def mount_page(app: FastAPI, service: RestorationService, folder: Path) -> None:
         app,
         _page(service, folder),
         "/",
-        theme=gradio.themes.Soft(primary_hue="blue", font=["system-ui", "sans-serif"]),
+        theme=gradio.themes.Soft(primary_hue="blue", font=["system-ui", "sans-serif"]).set(
+            **_COLOURS
+        ),
         css=_CSS,
         head=_HEAD,
         footer_links=[],
@@ -350,7 +369,8 @@ def _told(answer: Answer) -> str:
 def _result_name(name: str, answer: Answer) -> str:
     """Name a result like `ccnet restore` does, with nothing in it that means more than letters."""
     stem = "".join(letter for letter in Path(name).stem if letter.isalnum() or letter in "-_ ")
-    return f"{stem[:80].strip() or 'picture'}-restored{FORMATS[answer.format].suffixes[0]}"
+    short = stem.encode()[:_NAME_BYTES].decode(errors="ignore").strip()
+    return f"{short or 'picture'}-restored{FORMATS[answer.format].suffixes[0]}"
 
 
 def _new_folder(parent: Path) -> Path:

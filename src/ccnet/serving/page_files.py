@@ -18,6 +18,8 @@ from ccnet.serving.refusals import too_much_held
 KEPT_SECONDS = 600
 _EVERY_SECONDS = 30
 _PREFIX = "ccnet-serve-"
+_POSIX_BLOCK = 512  # of st_blocks, whatever the disk's own are
+_LEAST_BYTES = 4096  # that a file or folder takes, where the system counts none for it
 _DIRECTORY_BYTES = 1 << 16  # more than the list at the end of a zip of the page takes
 
 
@@ -94,12 +96,14 @@ def keep(paths: Iterable[Path]) -> None:
 
 
 def check_room(folder: Path, most_bytes: int) -> None:
-    """Raise `Refusal` where the files below a folder have more bytes than they may together."""
+    """Raise `Refusal` where a folder and all below take more bytes of the disk than they may."""
     total = 0
     for parent, _, names in os.walk(folder):  # which passes over folders that vanish meanwhile
-        for name in names:
+        for name in ("", *names):
             with suppress(OSError):  # as files do
-                total += Path(parent, name).stat().st_size
+                status = Path(parent, name).stat()
+                blocks = getattr(status, "st_blocks", 0)  # which Windows does not tell
+                total += max(status.st_size, blocks * _POSIX_BLOCK, _LEAST_BYTES)
     if total > most_bytes:
         raise too_much_held()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
@@ -17,6 +18,10 @@ Result = TypeVar("Result")
 
 class StoppedError(Exception):
     """Nobody waits for a job any more, or its time is over."""
+
+
+class RaisedError(Exception):
+    """Where an error was raised, as text, which is all that is kept of that."""
 
 
 class Job(Generic[Result]):
@@ -77,7 +82,7 @@ class Job(Generic[Result]):
             except BaseException as error:  # noqa: BLE001
                 self._work = None
                 with suppress(InvalidStateError):  # it was cancelled meanwhile
-                    self.future.set_exception(error)
+                    self.future.set_exception(_without_frames(error))
 
     def run(self) -> None:
         """Do the work, unless it is cancelled; its error goes to whoever waits."""
@@ -89,10 +94,20 @@ class Job(Generic[Result]):
             self.tell(0.0)
             result = work(self)
         except BaseException as error:  # noqa: BLE001
-            self.future.set_exception(error)
+            self.future.set_exception(_without_frames(error))
         else:
             self.share = 1.0
             self.future.set_result(result)
+
+
+def _without_frames(error: BaseException) -> BaseException:
+    """Let go of the frames that an error came through: they hold the job, and so its picture.
+
+    The job holds the error in turn, so that all would stay until Python looks for such circles.
+    """
+    lines = traceback.format_exception(type(error), error, error.__traceback__)
+    error.__cause__, error.__context__ = RaisedError("".join(lines)), None
+    return error.with_traceback(None)
 
 
 class JobQueue:

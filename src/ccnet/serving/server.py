@@ -29,7 +29,7 @@ _HEAD_SECONDS = 10.0
 
 _TOLD_WHY = 64
 """Connections beyond those that there may be, which are told so and asked for the server's health;
-what Uvicorn itself answers to the ones after these is no JSON."""
+the ones after these are closed at once."""
 
 _log = logging.getLogger("ccnet.serving")
 
@@ -50,13 +50,12 @@ def serve(settings: Settings) -> None:
         app, service = make_app(settings, folder)
         config = uvicorn.Config(
             app,
-            http=partial(_Protocol, settings.arrival_seconds),  # type: ignore[arg-type]
+            http=partial(_Protocol, settings),  # type: ignore[arg-type]
             loop="asyncio",  # also where another extra brings uvloop
             ws="none",
             access_log=False,
             server_header=False,
             log_config=None,
-            limit_concurrency=settings.max_connections + _TOLD_WHY,
             timeout_graceful_shutdown=round(settings.request_seconds),
         )
         host, port = listening.getsockname()[:2]
@@ -65,10 +64,7 @@ def serve(settings: Settings) -> None:
         # Uvicorn raises the signal again when all is done, which would skip what follows here.
         signal.signal(signal.SIGTERM, lambda *_: None)
         with suppress(KeyboardInterrupt), forgetting(folder):
-            server = _Server(config, service)
-            open_now = server.server_state.connections
-            app.crowded = lambda: len(open_now) > settings.max_connections
-            server.run([listening])
+            _Server(config, service).run([listening])
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -82,21 +78,24 @@ def _listening(host: str, port: int) -> socket.socket:
 class _Protocol(H11Protocol):
     """HTTP/1.1 that closes connections on which a request's head is late, or an answer not read.
 
-    Args:
-        seconds: In which a head must come, if they are less than its own, and some of an answer be
-            read. An answer that is not read is seen once to twice as late.
+    An answer that is not read is seen once to twice as late. Of connections beyond those that there
+    may be, requests find "crowded" in their state, and those far beyond are closed, too.
     """
 
-    def __init__(self, seconds: float, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, settings: Settings, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._head_seconds = min(seconds, _HEAD_SECONDS)
-        self._read_seconds = seconds
+        self._most = settings.max_connections
+        self._head_seconds = min(settings.arrival_seconds, _HEAD_SECONDS)
+        self._read_seconds = settings.arrival_seconds
         self._late: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.app_state = {**self.app_state, "crowded": len(self.connections) > self._most}
+        if len(self.connections) > self._most + _TOLD_WHY:
+            transport.close()
         self._expect_head()
         self._expect_reader()
 

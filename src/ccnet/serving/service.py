@@ -26,7 +26,7 @@ from ccnet.serving.refusals import Refusal
 from ccnet.serving.settings import Settings
 from ccnet.weights import Model
 from ccnet.weights.model import read_model
-from ccnet.weights.registry import DEFAULTS, ONNX, find_model, find_weights, model_of
+from ccnet.weights.registry import DEFAULTS, ONNX, find_model, find_weights, model_of, task_named
 
 _log = logging.getLogger("ccnet.serving")
 
@@ -161,6 +161,10 @@ class RestorationService:
         if options.model is not None and options.model not in self.offers:
             known = ", ".join(self.offers)
             raise Refusal("invalid_option", f"model must be one of {known}.")
+        own = task_named(options.model)
+        if options.task in DEFAULTS and own not in (None, options.task):
+            sentence = f"model {options.model} is for {own}; leave task {options.task} out."
+            raise Refusal("invalid_option", sentence)
         if options.model is None and options.task in DEFAULTS:
             return model_of(options.task, self.settings.size)
         return options.model

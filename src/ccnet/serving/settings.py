@@ -48,15 +48,15 @@ class Settings:
     tile: str = "auto"
     size: Literal["small", "large"] = "small"
     models: tuple[str, ...] = ()
-    max_megabytes: Annotated[float, Field(ge=0.001)] = 50
-    max_held_megabytes: Annotated[float, Field(ge=0.001)] = 500
-    max_megapixels: Annotated[float, Field(ge=0.001)] = 25
+    max_megabytes: Annotated[float, Field(ge=0.001, allow_inf_nan=False)] = 50
+    max_held_megabytes: Annotated[float, Field(ge=0.001, allow_inf_nan=False)] = 500
+    max_megapixels: Annotated[float, Field(ge=0.001, allow_inf_nan=False)] = 25
     max_edge: Annotated[int, Field(ge=1)] = 16_384
     max_waiting: Annotated[int, Field(ge=0)] = 16
     max_decodes: Annotated[int, Field(ge=1)] = 2
     max_connections: Annotated[int, Field(ge=1)] = 256
-    arrival_seconds: Annotated[float, Field(ge=0.1)] = 30
-    request_seconds: Annotated[float, Field(ge=0.1)] = 300
+    arrival_seconds: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] = 30
+    request_seconds: Annotated[float, Field(ge=0.1, allow_inf_nan=False)] = 300
     token: str | None = field(default=None, repr=False)
 
     @property
