@@ -15,20 +15,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ccnet.network.depthwise import depthwise
+from ccnet.network import on_gpu
 
 SAMPLES = 16
 SCALES = ((40, 256), (80, 128), (160, 64))
 
 
 def main() -> None:
+    if not torch.cuda.is_available() or on_gpu.depthwise is None:
+        raise SystemExit("This benchmark needs a GPU with CUDA, and Triton.")
+
     torch.backends.cudnn.benchmark = True
     print(torch.cuda.get_device_name())
     for channels, side in SCALES:
         shape = (SAMPLES, channels, side, side)
         features = torch.randn(shape, device="cuda", dtype=torch.bfloat16)
         kernel = torch.randn(channels, 1, 9, 9, device="cuda")
-        ours = times(depthwise, features.contiguous(memory_format=torch.channels_last), kernel)
+        last = features.contiguous(memory_format=torch.channels_last)
+        ours = times(on_gpu.depthwise.depthwise, last, kernel)
         print(
             f"{channels} channels, {side} pixels: ours {ours[0]:.2f} and {ours[1]:.2f} ms", end=""
         )

@@ -61,6 +61,8 @@ def main() -> None:
         raise SystemExit("This needs a GPU with CUDA and minutes=; elsewhere use ccnet train.")
     if not isinstance(pictures, CleanPictures):
         raise SystemExit("This degrades photographs; for pairs on disk use ccnet train.")
+    if recipe.accumulate * recipe.devices > 1 or recipe.batch > POOL:
+        raise SystemExit(f"This takes accumulate=1, devices=1 and a batch= of {POOL} at most.")
 
     torch.backends.cudnn.benchmark = True
     # A graph for each width, with strips and without; beyond eight the compiler would give up.

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
+from ccnet.cli import main
 from ccnet.cli.train import train
 from ccnet.errors import UsageError
 from ccnet.training import run
+from ccnet.training.callbacks import InterruptedTrainingError
 from ccnet.training.recipe import NetworkRecipe, Recipe
 
 APP = typer.Typer()
@@ -33,6 +37,26 @@ def test_recipe_with_values_laid_over_it_is_run(monkeypatch: pytest.MonkeyPatch)
     assert resume
     assert (recipe.name, recipe.photos, recipe.steps) == ("dehaze-small", Path("here"), 5)
     assert recipe.network == NetworkRecipe(8, 2)
+
+
+def test_of_several_processes_that_stop_the_first_alone_says_so(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def train_recipe(*_: object, **__: object) -> Path:
+        raise InterruptedTrainingError("Stopped after step 3.")
+
+    def end(code: int) -> None:
+        raise SystemExit(f"ended with {code}")
+
+    monkeypatch.setattr(run, "train_recipe", train_recipe)
+    monkeypatch.setattr(os, "_exit", end)
+    monkeypatch.setattr(sys, "argv", ["ccnet", "train", "dehaze-small", "photos=here"])
+    for rank, ended in (("0", 130), ("1", "ended with 130")):
+        monkeypatch.setenv("LOCAL_RANK", rank)
+        with pytest.raises(SystemExit) as caught:
+            main.run()
+        assert caught.value.code == ended
+        assert capfd.readouterr().err == ("" if rank == "1" else "ccnet: Stopped after step 3.\n")
 
 
 def test_mistyped_key_is_refused() -> None:

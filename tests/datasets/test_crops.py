@@ -6,8 +6,9 @@ import itertools
 
 import torch
 
-from ccnet.datasets import CropBatches, Photographs
 from ccnet.datasets.batches import Share
+from ccnet.datasets.crops import CropBatches
+from ccnet.datasets.photographs import Photographs
 from ccnet.datasets.seeds import seeded_generator
 
 

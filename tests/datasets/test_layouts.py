@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ccnet.datasets.layouts import LAYOUTS, SPLITS, find_pairs
+from ccnet.datasets.catalogue import LAYOUTS, SPLITS
+from ccnet.datasets.layouts import find_pairs
 from ccnet.errors import DatasetError, UsageError
 
 from .trees import SNOW100K_TEST, TREES, plant, plant_tree

@@ -9,6 +9,7 @@ from skimage import data
 from skimage.feature import structure_tensor
 from skimage.measure import label, regionprops
 
+from ccnet.degradation import snow
 from ccnet.degradation.haze import apply_haze
 from ccnet.degradation.snow import (
     MIDDLE,
@@ -125,3 +126,32 @@ def test_flakes_at_night_are_dim() -> None:
     bright = flake_light(torch.full((64, 3, 32, 32), 0.8), seeded())
     assert bright.min() >= 0.85
     assert dark.mean() < bright.mean() - 0.2
+
+
+def test_the_whole_veil_lies_over_a_scene_without_flakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean = photograph().expand(24, -1, -1, -1)
+    none, airlight = torch.zeros(24, 1, 96, 96), torch.full((24, 3, 1, 1), 0.9)
+    transmission = torch.full_like(none, 0.5)
+    monkeypatch.setattr(snow, "far_mask", lambda *_: none)
+    monkeypatch.setattr(snow, "layer_mask", lambda *_: (none, none))
+    monkeypatch.setattr(snow, "random_veil", lambda *_: (transmission, airlight))
+    monkeypatch.setattr(snow, "random_camera", lambda snowy, _: snowy)
+    veiled = add_snow(clean, seeded(), 1)
+    torch.testing.assert_close(veiled, apply_haze(clean, transmission, airlight))
+
+
+def test_the_veil_before_near_flakes_covers_them_in_some_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only what lies before all flakes is seen where they hide the scene."""
+    clean = photograph().expand(40, -1, -1, -1)
+    none, airlight = torch.zeros(40, 1, 96, 96), torch.zeros(40, 3, 1, 1)
+    transmission = torch.full_like(none, 0.5)
+    monkeypatch.setattr(snow, "flake_light", lambda *_: none + 1)
+    monkeypatch.setattr(snow, "dusk_tint", lambda *_: torch.ones(1))
+    monkeypatch.setattr(snow, "layer_mask", lambda *_: (none + 1, none + 1))
+    monkeypatch.setattr(snow, "random_veil", lambda *_: (transmission, airlight))
+    monkeypatch.setattr(snow, "random_camera", lambda snowy, _: snowy)
+    seen = add_snow(clean, seeded(), 1).mean((1, 2, 3))
+    assert 5 <= (seen < 0.999).sum() <= 20  # 30%
+    assert seen.min() >= 0.5

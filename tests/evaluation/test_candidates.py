@@ -137,6 +137,42 @@ def test_torchscript_that_is_no_restoration(tmp_path: Path) -> None:
         restored(candidate, noise(4, 4))
 
 
+class Asserting(nn.Module):
+    def forward(self, batch: Tensor) -> Tensor:
+        assert batch.shape[2] % 8 == 0, "sides must be multiples of 8"
+        return batch * 0.5
+
+
+class Refusing(nn.Module):
+    def forward(self, batch: Tensor) -> Tensor:
+        assert batch.shape[2] < 8
+        return batch
+
+
+class Spoilt(nn.Module):
+    def forward(self, batch: Tensor) -> Tensor:
+        return batch
+
+    @torch.jit.export
+    def __getstate__(self) -> bool:
+        return self.training
+
+    @torch.jit.export
+    def __setstate__(self, training: bool) -> None:
+        assert not training, "weights are missing"
+        self.training = training
+
+
+def test_torchscript_that_asserts(tmp_path: Path) -> None:
+    (candidate,) = opened(save_script(Asserting(), tmp_path / "asserting.pt"))
+    picture = noise(13, 30)
+    assert np.allclose(restored(candidate, picture), picture / 2)
+    with pytest.raises(WeightsError, match=r"tried: RuntimeError: AssertionError\.$"):
+        opened(save_script(Refusing(), tmp_path / "refusing.pt"))
+    with pytest.raises(WeightsError, match=r"cannot be loaded .*: weights are missing\."):
+        opened(save_script(Spoilt(), tmp_path / "spoilt.pt"))
+
+
 def save_onnx(
     path: Path, sides: Sequence[int | str], kind: int = TensorProto.FLOAT, step: int = 1
 ) -> Path:
@@ -179,6 +215,12 @@ def test_onnx_of_one_size_takes_what_fits_into_it(tmp_path: Path) -> None:
 def test_onnx_that_takes_other_numbers(tmp_path: Path) -> None:
     path = save_onnx(tmp_path / "a.onnx", ("height", "width"), TensorProto.DOUBLE)
     with pytest.raises(WeightsError, match="at no size tried"):
+        opened(path)
+
+
+def test_onnx_of_one_width_says_what_it_takes(tmp_path: Path) -> None:
+    path = save_onnx(tmp_path / "a.onnx", ("height", 32))
+    with pytest.raises(WeightsError, match=r"invalid dimensions .* index: 3 .*Expected: 32\.$"):
         opened(path)
 
 

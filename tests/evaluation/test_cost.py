@@ -30,6 +30,17 @@ def test_a_torchscript_program_counts_as_the_network_it_was_made_of(tmp_path: Pa
     assert count_macs(program) == count_macs(network) == 256 * 256 * 9 * 25
 
 
+def test_a_torchscript_program_of_other_sizes_is_not_counted() -> None:
+    class Small(nn.Module):
+        def forward(self, batch: Tensor) -> Tensor:
+            assert batch.shape[2] < 256
+            return batch
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        assert count_macs(torch.jit.script(Small())) is None
+
+
 def test_the_published_network() -> None:
     network = VARIANTS["dehaze-indoor"].build()
     assert count_parameters(network) == 4_264_529

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,3 +41,24 @@ def test_haze_of_the_model_it_assumes_comes_off() -> None:
     hazy = clear * np.float32(0.5) + np.float32(0.45)  # transmission 0.5, airlight 0.9
     restored = dark_channel.remove_haze(hazy)
     assert np.square(restored - clear).mean() < 0.25 * np.square(hazy - clear).mean()
+
+
+def test_a_little_haze_is_kept() -> None:
+    clear = np.zeros((120, 160, 3), np.float32)
+    clear[::5, ::5] = 0.7
+    hazy = clear * np.float32(0.5) + np.float32(0.45)  # transmission 0.5, airlight 0.9
+    hazy[:20, :20] = 0.9
+    far = dark_channel.remove_haze(hazy)[90:, 90:]
+    # With all haze gone the darkest would be 0: 5% of what it is taken for stay.
+    transmission = 1 - 0.95 * 0.5
+    assert far.min() == pytest.approx((0.45 - 0.9) / transmission + 0.9, abs=1e-3)
+    assert far.max() == pytest.approx((0.8 - 0.9) / transmission + 0.9, abs=1e-3)
+
+
+def test_the_airlight_is_the_brightest_where_haze_is_densest() -> None:
+    picture = torch.full((3, 50, 40), 0.99)
+    dark = torch.zeros(50, 40)
+    dark[3, 4:7] = 0.8  # two in two thousand count, and the third for its tie
+    picture[:, 3, 4:7] = torch.tensor([[0.8, 0.9, 0.9], [0.8, 0.8, 0.8], [0.8, 0.95, 0.9]])
+    airlight = dark_channel._airlight(picture, dark)
+    torch.testing.assert_close(airlight, torch.tensor((0.9, 0.8, 0.95)))

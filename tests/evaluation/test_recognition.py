@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -53,6 +54,25 @@ def test_pictures_are_counted_as_they_are(folder: Path, capsys: pytest.CaptureFi
     lines = told.splitlines()
     assert [line.split("\t")[1:3] for line in lines[:2]] == [["a.png", "clear"], ["b.png", "clear"]]
     assert lines[-2].replace(" ", "") == f"|{folder.name}|2|0|0|0|"
+
+
+def test_a_folder_called_by_a_dot_has_its_name(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    measure(Path())
+    assert f"| {folder.name} " in capsys.readouterr().out
+
+
+def test_photographs_that_cannot_be_degraded_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.jpg").write_text("no picture")
+    Image.new("RGB", (20, 20)).save(tmp_path / "small.png")
+    measure(tmp_path, made=True)
+    told, warned = capsys.readouterr()
+    assert "right" not in told
+    assert re.fullmatch(r".*broken\.jpg cannot be .*\n.*small\.png is 20 by 20 .*\n", warned)
 
 
 def test_the_help_says_when_the_list_counts() -> None:

@@ -56,9 +56,15 @@ def test_gradient_is_that_of_the_definition(published: dict[str, torch.Tensor]) 
         torch.testing.assert_close(one, reference.float(), rtol=1e-3, atol=1e-8)
 
 
-def test_autocast_changes_nothing(published: dict[str, torch.Tensor]) -> None:
-    outputs, target = outputs_of(published), published["target"]
+def test_half_precision_and_autocast_change_nothing(published: dict[str, torch.Tensor]) -> None:
+    outputs = [output.bfloat16().requires_grad_() for output in outputs_of(published)]
+    target = published["target"].bfloat16()
+    exact = [output.detach().float().requires_grad_() for output in outputs]
     with torch.autocast("cpu", torch.bfloat16):
         loss = restoration_loss(outputs, target).total
+    expected = restoration_loss(exact, target.float()).total
     assert loss.dtype == torch.float32
-    assert loss.item() == restoration_loss(outputs, target).total.item()
+    assert loss.item() == expected.item()
+    ours, reference = torch.autograd.grad(loss, outputs), torch.autograd.grad(expected, exact)
+    for one, other in zip(ours, reference, strict=True):
+        assert torch.equal(one, other.bfloat16())

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ccnet.datasets.batches import Batch
 from ccnet.network import Average, CCNet
-from ccnet.training.module import RestorationModule
+from ccnet.training.module import RestorationModule, psnr
 
 
 def unchanged(clean: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG001
@@ -83,3 +83,11 @@ def test_a_level_rate_stays_where_it_rose_to(monkeypatch: pytest.MonkeyPatch) ->
         rates.append(module.rate)
     assert rates[:10] == pytest.approx([3e-5 * (step + 1) for step in range(10)])
     assert rates[10:] == pytest.approx([3e-4] * 90)
+
+
+def test_a_picture_that_is_its_target_has_the_highest_psnr() -> None:
+    target = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    pictures = torch.stack((target[0], target[1] * 0.99))
+    same, close = psnr(pictures, target).tolist()
+    assert same == 100
+    assert 40 < close < 60

@@ -81,6 +81,8 @@ def test_values_are_laid_over_and_typed() -> None:
         ("steps=2020-99-99", r"steps=2020-99-99 is not YAML: month must be in 1\.\.12"),
         ("steps=!!bool x", "is not YAML"),
         ("steps=!!timestamp x", "is not YAML"),
+        ('steps=!!int ""', "is not YAML"),
+        ("steps=" + 3000 * "[", "is not YAML: maximum recursion depth"),
         ("rate=" + 400 * "1", "rate=1+ must be a number"),
         ("rate=5e-7", r"lowest_rate=1e-06 must be at most rate=5e-07"),
         ("lowest_rate=0.1", r"lowest_rate=0\.1 must be at most rate=0\.001"),

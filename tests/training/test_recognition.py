@@ -13,7 +13,7 @@ from skimage import data
 
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.degradation.blur import MARGIN
-from ccnet.errors import WeightsError
+from ccnet.errors import UsageError, WeightsError
 from ccnet.images import Picture
 from ccnet.recognition import KINDS
 from ccnet.recognition.cells import CHANNELS, LEVELS
@@ -174,6 +174,21 @@ def test_networks_come_out_of_a_recogniser_as_they_went_in() -> None:
     parts = [part[None].float() for part in measured]
     with torch.no_grad():
         assert torch.equal(again(*parts), network(*parts))
+
+
+def test_an_output_that_cannot_be_is_found_before_photographs_are_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name, message in (
+        ("file/a.safetensors", "a.safetensors cannot be written: file exists"),
+        ("/proc/a.safetensors", "a.safetensors cannot be written: "),
+        ("file", "is there already"),
+        (".", "is a folder"),
+    ):
+        with pytest.raises(WeightsError, match=message):
+            train(tmp_path / "none", tmp_path / name)
+    with pytest.raises(UsageError, match="photos="):
+        train(tmp_path / "none", tmp_path / "made" / "a.safetensors")
+    assert not list((tmp_path / "made").iterdir())
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ccnet.datasets import Photographs
+from ccnet.datasets.photographs import Photographs
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
 from ccnet.errors import CCNetError, UsageError
 from ccnet.machine import has_bfloat16
@@ -200,6 +201,13 @@ def test_an_output_that_cannot_be_is_found_before_photographs_are_read(
     assert (tmp_path / "file").read_text() == "mine"
 
 
+def test_an_output_that_tensorboard_cannot_name_is_refused(photos: Path, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(tiny(photos, tmp_path), output=tmp_path / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(UsageError, match=r"output=.* is not UTF-8; name another"):
+        run.train_recipe(recipe)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_record_that_cannot_be_written_leaves_the_old_one(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -228,3 +236,17 @@ def test_validation_is_on_the_same_pictures_in_every_run(photos: Path) -> None:
         assert torch.equal(degraded, same)
     ratios = {round((degraded / clean).mean().item(), 4) for degraded, clean in first}
     assert len(ratios) == 3
+
+
+def test_what_chance_leaves_clean_is_degraded_once_more_for_validation(photos: Path) -> None:
+    draws = []
+
+    def at_second(clean: Tensor, generator: torch.Generator) -> Tensor:
+        draws.append(generator.initial_seed())
+        return darken(clean, generator) if len(draws) % 2 == 0 else clean
+
+    paths = sorted(photos.glob("*.png"))
+    pairs = CleanPictures(paths, paths, at_second).validation_pairs(tiny(photos, photos))
+    for degraded, clean in DataLoader(pairs):
+        assert not torch.equal(degraded, clean)
+    assert len(set(draws)) == len(draws) == 2 * len(paths)

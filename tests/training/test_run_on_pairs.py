@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import os
 import shutil
@@ -309,6 +310,19 @@ def test_starts_from_weights(on_pairs: OnPairs, tmp_path: Path) -> None:
         train_recipe(on_pairs(tmp_path / "other", start))
     with pytest.raises(WeightsError, match="missing"):
         train_recipe(on_pairs(tmp_path / "other", "start=missing", "network=null"))
+
+
+def test_goes_on_where_the_weights_it_started_from_are_gone(
+    on_pairs: OnPairs, tmp_path: Path
+) -> None:
+    start = tmp_path / "start.safetensors"
+    save_model(CCNet(4, 1, block="residual"), start, {})
+    recipe = on_pairs(tmp_path / "run", "network=null", f"start={start}", "steps=1")
+    train_recipe(recipe)
+    start.unlink()
+    weights = train_recipe(dataclasses.replace(recipe, steps=2), resume=True)
+    assert metadata_of(weights)["step"] == "2"
+    assert read_network(weights).width == 4
 
 
 @pytest.mark.parametrize(

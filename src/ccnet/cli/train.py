@@ -35,8 +35,8 @@ def train(
     try:
         weights = train_recipe(resolved, resume=resume)
     except InterruptedTrainingError as error:
-        if rank() > 0:  # the first process says it for all
-            raise typer.Exit(error.exit_code) from error
+        if rank() > 0:  # the first process says it for all; an exit with 130 would be told
+            os._exit(error.exit_code)
         raise
     if rank() == 0:
         typer.echo(os.fsencode(weights))

@@ -19,8 +19,6 @@ from ccnet.datasets.pairs import Pair
 from ccnet.datasets.splits import hold_out
 from ccnet.errors import DatasetError
 
-__all__ = ["LAYOUTS", "SPLITS", "Layout", "Parts", "find_layout", "find_pairs", "find_parts"]
-
 Parts = Mapping[str, Callable[[], Found]]
 """What a dataset's folder holds: "train", "validation", "test", or "all" where it has no splits."""
 

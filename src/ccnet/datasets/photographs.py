@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ccnet.datasets.naming import is_picture_name
-from ccnet.errors import PictureError, UsageError
+from ccnet.errors import PictureError, UsageError, reason_of
 from ccnet.machine import processors
 
 VALIDATION_LIST = "VAL.txt"
@@ -81,9 +81,12 @@ def _held_out_names(folder: Path, paths: Sequence[Path]) -> set[str]:
     try:
         lines = held_out.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        problem = (
-            "is missing" if isinstance(error, FileNotFoundError) else "cannot be read as UTF-8"
-        )
+        if isinstance(error, FileNotFoundError):
+            problem = "is missing"
+        elif isinstance(error, UnicodeDecodeError):
+            problem = "cannot be read as UTF-8"
+        else:
+            problem = f"cannot be read: {reason_of(error)}"
         raise UsageError(
             f"{held_out} {problem}; list in it, one a line, the photographs to validate on."
         ) from error
@@ -96,18 +99,19 @@ def _held_out_names(folder: Path, paths: Sequence[Path]) -> set[str]:
 def read_photograph(path: Path, long_side: int) -> Tensor:
     """Decode a picture upright as sRGB, its long side at most `long_side`: uint8 (3, H, W)."""
     try:
-        picture = pyvips.Image.thumbnail(
-            str(path),
+        picture = pyvips.Image.thumbnail_source(
+            pyvips.Source.new_from_file(os.fsencode(path)),  # a name need not be UTF-8
             long_side,
             height=long_side,
             size="down",
             output_profile="srgb",
-            fail_on="truncated",
+            option_string="[fail_on=truncated]",  # as an argument it is not heeded for a source
         )
         if picture.hasalpha():
             picture = picture.flatten(background=255)
         pixels = picture.colourspace("srgb").cast("uchar").numpy()
-    except pyvips.Error as error:
+    # pyvips cannot tell of a name that is not UTF-8.
+    except (pyvips.Error, UnicodeDecodeError) as error:
         raise PictureError(f"{path} cannot be decoded; remove or replace it.") from error
     if pixels.shape[2] != 3:
         raise PictureError(f"{path} has channels besides colour and alpha; remove or replace it.")

@@ -38,7 +38,7 @@ def count_macs(network: nn.Module) -> int | None:
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
         try:
             network(batch)
-        except RuntimeError:
+        except (RuntimeError, torch.jit.Error):
             return None
     return int(counter.get_total_flops()) // 2
 

@@ -63,7 +63,7 @@ def load_torchscript(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of TorchScript as such
             program = torch.jit.load(str(path), map_location=place).eval()  # type: ignore[no-untyped-call]
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, torch.jit.Error) as error:
         raise WeightsError(f"{path} cannot be loaded as TorchScript: {_line(error)}.") from error
 
     def run(batch: Batch) -> Iterable[NDArray[Any]]:
@@ -71,7 +71,7 @@ def load_torchscript(
             with torch.inference_mode():
                 outputs = program(torch.from_numpy(batch).to(place))
             return [tensor.float().cpu().numpy() for tensor in _tensors(outputs)]
-        except (RuntimeError, ValueError, TypeError) as error:
+        except (RuntimeError, ValueError, TypeError, torch.jit.Error) as error:
             raise Refused(_line(error)) from error
 
     return program, _picture_function(path, run, fixed=None)
@@ -189,6 +189,11 @@ def _full_size(outputs: Iterable[NDArray[Any]], shape: tuple[int, ...]) -> NDArr
 
 
 def _line(error: Exception) -> str:
-    """Give the last line that says something, which is where both runtimes tell the reason."""
+    """Give the last line that says something, which is where both runtimes tell the reason.
+
+    ONNX Runtime's advice to mend the model is none, and what it lists above is told as one line.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__).rstrip(".")
+    if lines and lines[-1].startswith("Please fix "):
+        lines = [" ".join(lines[:-1])]
+    return (lines[-1] if lines else type(error).__name__).rstrip(".:")

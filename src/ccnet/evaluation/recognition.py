@@ -51,7 +51,7 @@ def measure(
             shown = " ".join(f"{probabilities[kind]:.2f}" for kind in KINDS)
             typer.echo(f"{row}\t{name}\t{kind}\t{shown}")
     typer.echo(confusion(counts))
-    if made:
+    if made and counts:
         right = sum(found[row.partition(" ")[0]] for row, found in counts.items())
         typer.echo(f"{right / sum(found.total() for found in counts.values()):.1%} right")
 
@@ -60,18 +60,22 @@ def pictures_as_they_are(folder: Path) -> Iterator[tuple[str, str, Picture]]:
     """Read the pictures of `folder` that can be read: its name, theirs, and they."""
     for path in list_photographs(folder):
         try:
-            yield folder.name, path.name, read_picture(path)
+            yield folder.resolve().name, path.name, read_picture(path)
         except PictureError as error:
             typer.echo(f"{error}", err=True)
 
 
 def degraded_pictures(folder: Path) -> Iterator[tuple[str, str, Picture]]:
-    """Degrade each photograph with each kind and strength, the same in every run.
+    """Degrade each photograph that can be used with each kind and strength, always the same.
 
     Clear ones count as often as the others: as they are, and as JPEGs of two qualities.
     """
     for path in photographs_to_measure(folder):
-        framed = read_framed(path, SIZE)
+        try:
+            framed = read_framed(path, SIZE)
+        except PictureError as error:
+            typer.echo(f"{error}", err=True)
+            continue
         clean = cut_margin(framed)
         yield CLEAR, path.name, picture_of(clean.numpy())
         for quality in QUALITIES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -52,6 +53,9 @@ class WeightsExport(Callback):
 ASK_EVERY = 10
 """Steps between which several processes tell each other that they were asked to stop."""
 
+SLOW = 1.0
+"""Seconds of a step from which they do after each, for torchrun kills them after 30."""
+
 
 class CheckpointOnStop(Checkpoint):
     """Save `path` when a run is stopped by a signal or a picture that cannot be read.
@@ -69,11 +73,14 @@ class CheckpointOnStop(Checkpoint):
     def __init__(self, path: Path) -> None:
         self.path = path
         self._asked = False
+        self._slow = True
+        self._since = (0, 0.0)
         self._previous: dict[int, Any] = {}
 
     def on_train_start(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
+        self._since = (trainer.global_step, time.monotonic())
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._ask)
@@ -102,9 +109,10 @@ class CheckpointOnStop(Checkpoint):
         # A run that goes on from a checkpoint of here would leave out the validation that is due.
         if pl_module.ending or validation_is_due(trainer):
             return
-        # All processes must save at the same step, but asking the others takes time.
-        if trainer.world_size > 1 and trainer.global_step % ASK_EVERY:
+        # All processes must save at the same step, but asking the others makes the host wait.
+        if trainer.world_size > 1 and not self._slow and trainer.global_step % ASK_EVERY:
             return
+        self._look_at_pace(trainer)
         if self._is_asked(trainer):
             pl_module.check_loss()
             trainer.save_checkpoint(self.path)
@@ -115,6 +123,13 @@ class CheckpointOnStop(Checkpoint):
     ) -> None:
         if not trainer.should_stop and self._is_asked(trainer):
             raise self._interrupted(trainer)
+
+    def _look_at_pace(self, trainer: lightning.Trainer) -> None:
+        """Note whether the steps since the last look were slow in any process."""
+        (step, since), now = self._since, time.monotonic()
+        slow = now - since > SLOW * (trainer.global_step - step)
+        self._slow = trainer.strategy.reduce_boolean_decision(slow, all=False)
+        self._since = (trainer.global_step, now)
 
     def _is_asked(self, trainer: lightning.Trainer) -> bool:
         return trainer.strategy.reduce_boolean_decision(self._asked, all=False)

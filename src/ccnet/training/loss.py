@@ -52,9 +52,8 @@ def restoration_loss(outputs: Sequence[Tensor], target: Tensor) -> Loss:
     Computed in float32 whatever the outputs are and also under autocast: a spectrum's largest
     number is H·W times the mean, where half precision has lost all detail.
     """
-    with torch.autocast(target.device.type, enabled=False):
-        targets = target_pyramid(target.float())
-        outputs = [output.float() for output in outputs]
-        content = content_loss(outputs, targets)
-        frequency = frequency_loss(outputs, targets)
-        return Loss(content + FREQUENCY_WEIGHT * frequency, content, frequency)
+    targets = target_pyramid(target.float())
+    outputs = [output.float() for output in outputs]
+    content = content_loss(outputs, targets)
+    frequency = frequency_loss(outputs, targets)
+    return Loss(content + FREQUENCY_WEIGHT * frequency, content, frequency)

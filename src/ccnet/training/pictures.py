@@ -52,7 +52,7 @@ class PicturesReport(Callback):
 def before_and_after(module: RestorationModule, pairs: list[tuple[Tensor, Tensor]]) -> Tensor:
     """Put degraded, restored and clean pictures in a row for each pair: uint8 (3, H, W)."""
     degraded, clean = (torch.stack(side) for side in zip(*pairs, strict=True))
-    with torch.inference_mode(), torch.autocast(module.device.type, enabled=False):
+    with torch.inference_mode():
         restored = module.average(degraded.to(module.device)).cpu()
     columns = torch.cat((degraded, restored, clean), dim=3).clamp(0, 1)
     return torch.cat((columns * 255).round().to(torch.uint8).unbind(), dim=1)

@@ -109,8 +109,9 @@ def _beside_null(kind: Any) -> Any:
 def _parse(source: str, text: str) -> Any:
     try:
         return yaml.safe_load(text)
-    # The others are PyYAML's for what only looks like a date, or is tagged as what it is not.
-    except (yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
+    # The others are PyYAML's for what only looks like a date, is tagged as what it is not, or is
+    # nested too deep.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise UsageError(f"{source} is not YAML: {' '.join(str(error).split())}.") from error
 
 

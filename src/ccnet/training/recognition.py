@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Annotated, NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from torch import Tensor
 from ccnet.datasets.photographs import Photographs, split_photographs
 from ccnet.datasets.seeds import DEGRADING, VALIDATING, seeded_generator
 from ccnet.degradation.blur import cut_margin
-from ccnet.errors import CCNetError, WeightsError
+from ccnet.errors import CCNetError, WeightsError, reason_of
 from ccnet.placing import taken
 from ccnet.recognition import CLEAR, KINDS
 from ccnet.recognition.cells import turned
@@ -85,8 +86,8 @@ def train(
     overwrite: Annotated[bool, typer.Option("--overwrite")] = False,
 ) -> None:
     """Train the recogniser on photographs that are degraded on the way."""
-    if output.exists() and not overwrite:
-        raise WeightsError(taken(output))
+    prepare_output(output, overwrite)
+    networks = [] if beside is None else networks_of(Recogniser.read(beside))
     training, _ = split_photographs(photos)
     photographs = Photographs.read(training, long_side=LONG_SIDE)
     samples: list[Sample] = []
@@ -94,13 +95,23 @@ def train(
         samples += make_samples(photographs, seed, index)
         if index % 50 == 49:
             typer.echo(f"{len(samples)} pictures made")
-    networks = [] if beside is None else networks_of(Recogniser.read(beside))
     networks += [fit(samples, seed + index) for index in range(NETWORKS)]
     calibrate(networks, calibration_samples(photographs, seed))
     Recogniser([weights_of(network) for network in networks]).save(
         output, licence=licence, overwrite=overwrite
     )
     typer.echo(output)
+
+
+def prepare_output(output: Path, overwrite: bool) -> None:
+    """Make the folder of what is written hours later; raises `WeightsError` where it cannot be."""
+    try:
+        if output.is_dir() or (output.exists() and not overwrite):
+            raise WeightsError(taken(output))
+        output.parent.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=output.parent).close()
+    except OSError as error:
+        raise WeightsError(f"{output} cannot be written: {reason_of(error)}.") from error
 
 
 def make_samples(photographs: Photographs, seed: int, index: int) -> list[Sample]:

@@ -17,8 +17,15 @@ from ccnet.training.recipe_files import recipe_text
 def record_run(recipe: Recipe, device: str) -> None:
     """Write `recipe.yaml`, resolved, and `versions.json` into the recipe's output folder.
 
-    Makes the folder; raises `UsageError` where it cannot be made or written to.
+    Makes the folder; raises `UsageError` where it cannot be made or written to, and for a name that
+    is not UTF-8, which TensorBoard cannot write to.
     """
+    try:
+        str(recipe.output).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"output={recipe.output} is not UTF-8; name another folder with output=."
+        ) from error
     try:
         recipe.output.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the path

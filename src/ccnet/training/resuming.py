@@ -33,6 +33,8 @@ def checkpoint_to_resume(recipe: Recipe) -> Path:
         raise UsageError(f"{last} is not there to resume from; train without --resume.")
     started = recorded_recipe(recipe)
     for key in SAME:
+        if key == "network" and recipe.network is None:  # it is that of `start`
+            continue
         if (before := getattr(started, key)) != getattr(recipe, key):
             raise UsageError(
                 f"{recipe.output} holds a run with {key}={before}; resume with the same or name "

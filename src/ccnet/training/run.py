@@ -55,10 +55,11 @@ def train_recipe(recipe: Recipe, *, resume: bool = False) -> Path:
     the loss is no longer finite.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
-    network = build_network(recipe)
-    recipe = dataclasses.replace(recipe, network=NetworkRecipe(**network.hyper_parameters()))
     checkpoint = checkpoint_to_resume(recipe) if resume else None
     started = recorded_recipe(recipe) if resume else None
+    # The checkpoint holds all weights, so the file that they began as may be gone.
+    network = build_network(dataclasses.replace(started, start=None) if started else recipe)
+    recipe = dataclasses.replace(recipe, network=NetworkRecipe(**network.hyper_parameters()))
     # Path.is_file would raise where the folder's name is too long or the folder is closed to us.
     if not resume and os.path.isfile(recipe.output / "last.ckpt"):  # noqa: PTH113
         raise UsageError(
