@@ -63,7 +63,7 @@ def test_what_fails_in_the_block_is_let_through(tmp_path: Path, error: Exception
     [
         ("file/a", "cannot be written: "),
         ("a\0b", "cannot be written: "),
-        ("folder", "folder is no file."),
+        ("folder", "folder is a folder; name a file in it."),
         ("pipe", "pipe is no file."),
     ],
 )

@@ -63,6 +63,8 @@ def placed(
     """
     with _told(path, error):
         target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise error(taken(path))
         if overwrite and target.exists() and not target.is_file():
             raise error(f"{os.fspath(path)} is no file.")
         temporary = temporary_beside(target, owner=owner)
