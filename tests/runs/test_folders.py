@@ -129,14 +129,13 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
 
 
 def test_a_glob_goes_into_no_links_to_folders(tmp_path: Path) -> None:
-    touch(
-        tmp_path / "in" / "a.jpg", tmp_path / "in" / "s" / "b.jpg", tmp_path / "in" / ".h" / "c.jpg"
-    )
+    folder = tmp_path / "in"
+    touch(folder / "a.jpg", folder / "s" / "b.jpg", folder / ".h" / "c.jpg")
     for loop in ("l1", "l2"):
-        (tmp_path / "in" / "s" / loop).symlink_to(tmp_path / "in", target_is_directory=True)
+        (folder / "s" / loop).symlink_to(folder, target_is_directory=True)
     for pattern in ("**/*.jpg", "**", "**/**/*"):
-        found = [job.source for job in planned(tmp_path / "in" / pattern)]
-        assert found == [tmp_path / "in" / "a.jpg", tmp_path / "in" / "s" / "b.jpg"]
+        found = [job.source for job in planned(folder / pattern)]
+        assert found == [folder / "a.jpg", folder / "s" / "b.jpg"]
 
 
 @pytest.mark.parametrize("output", [".", "in", "in/out"])

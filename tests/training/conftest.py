@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ccnet.degradation.variety import Degrade
-from ccnet.training import data
+from ccnet.training import data, module
 from ccnet.training.recipe import Recipe
 from ccnet.training.recipe_files import load_recipe
 from ccnet.training.run import train_recipe
@@ -89,6 +90,20 @@ def darken(clean: Tensor, generator: torch.Generator) -> Tensor:
 def quick_degradation(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have `darken` in place of haze."""
     monkeypatch.setitem(data.LEARNED, "dehaze", darken)
+
+
+@pytest.fixture
+def steps_of_six_seconds(monkeypatch: pytest.MonkeyPatch, quick_degradation: None) -> None:  # noqa: ARG001
+    """Have a clock that a training batch of two moves on, and nothing else."""
+    seconds = 0.0
+
+    def take_six_seconds(clean: Tensor, generator: torch.Generator) -> Tensor:
+        nonlocal seconds
+        seconds += 6.0 if len(clean) == 2 else 0.0
+        return darken(clean, generator)
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: seconds))
+    monkeypatch.setitem(data.LEARNED, "dehaze", take_six_seconds)
 
 
 @pytest.fixture(scope="session")

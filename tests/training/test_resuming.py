@@ -7,7 +7,6 @@ import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from torch import Tensor
 from ccnet.training import data, module, run
 from ccnet.training.callbacks import InterruptedTrainingError
 
-from .conftest import STEPS, assert_same_state, darken, on_call, tensors_of, tiny
+from .conftest import STEPS, assert_same_state, on_call, tensors_of, tiny
 
 SHIPPED_DEGRADATIONS = dict(data.LEARNED)
 
@@ -133,18 +132,8 @@ def test_says_which_values_a_run_is_resumed_with_in_place_of_others(
     assert expected in capfd.readouterr().err
 
 
-def test_the_time_limit_is_of_all_parts_of_a_run(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seconds = 0.0
-
-    def take_six_seconds(clean: Tensor, generator: torch.Generator) -> Tensor:
-        nonlocal seconds
-        seconds += 6.0 if len(clean) == 2 else 0.0
-        return darken(clean, generator)
-
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: seconds))
-    monkeypatch.setitem(data.LEARNED, "dehaze", take_six_seconds)
+@pytest.mark.usefixtures("steps_of_six_seconds")
+def test_the_time_limit_is_of_all_parts_of_a_run(photos: Path, tmp_path: Path) -> None:
     run.train_recipe(tiny(photos, tmp_path, "steps=3", "minutes=0.5"))
     weights = run.train_recipe(tiny(photos, tmp_path, "steps=100", "minutes=0.5"), resume=True)
     with safe_open(weights, "pt") as file:

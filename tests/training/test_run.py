@@ -7,7 +7,6 @@ import json
 import os
 import re
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -20,7 +19,7 @@ from ccnet.datasets.photographs import Photographs
 from ccnet.datasets.seeds import DEGRADING, seeded_generator
 from ccnet.errors import CCNetError, UsageError
 from ccnet.machine import has_bfloat16
-from ccnet.training import data, module, run
+from ccnet.training import data, run
 from ccnet.training.data import CleanPictures
 from ccnet.training.recipe_files import load_recipe
 from ccnet.training.schedule import learning_rate
@@ -123,18 +122,8 @@ def test_learns_and_never_sees_the_validation_photograph(
     assert scores["psnr"] > scores["input_psnr"] + 1
 
 
-def test_stops_at_the_time_limit_with_weights(
-    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seconds = 0.0
-
-    def take_six_seconds(clean: Tensor, generator: torch.Generator) -> Tensor:
-        nonlocal seconds
-        seconds += 6.0 if len(clean) == 2 else 0.0
-        return darken(clean, generator)
-
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: seconds))
-    monkeypatch.setitem(data.LEARNED, "dehaze", take_six_seconds)
+@pytest.mark.usefixtures("steps_of_six_seconds")
+def test_stops_at_the_time_limit_with_weights(photos: Path, tmp_path: Path) -> None:
     weights = run.train_recipe(tiny(photos, tmp_path, "steps=100000", "minutes=0.5"))
     with safe_open(weights, "pt") as file:
         assert file.metadata()["step"] == "5"

@@ -69,3 +69,10 @@ def written(tmp_path: Path) -> Callable[[bytes], Path]:
         return path
 
     return write
+
+
+def assert_same_weights(network: CCNet, expected: CCNet) -> None:
+    assert network.state_dict().keys() == expected.state_dict().keys()
+    for name, tensor in network.state_dict().items():
+        assert tensor.dtype == torch.float32
+        torch.testing.assert_close(tensor, expected.state_dict()[name], rtol=0, atol=0)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 
@@ -38,6 +39,7 @@ def test_a_sealed_file_is_still_onnx_and_takes_the_weights_beside_it() -> None:
 def test_reads_what_it_sealed(tmp_path: Path) -> None:
     path = tmp_path / "a.onnx"
     path.write_bytes(seal(b"anything"))
+    assert read_onnx(path).checksum == hashlib.sha256(b"anything").hexdigest()
     assert read_onnx(path) == (path.read_bytes(), b"")
     assert read_onnx(path).model == path.read_bytes()
 

@@ -42,9 +42,8 @@ def checked_tile(tile: str | int) -> TileSize:
     if tile == "off":
         return "off"
     text = str(tile)
-    number = (
-        int(text) if text.isdecimal() and len(text) < 10 else 0
-    )  # Python refuses thousands of digits
+    # Python refuses to read thousands of digits.
+    number = int(text) if text.isdecimal() and len(text) < 10 else 0
     if number < SMALLEST_SIDE:
         raise UsageError(
             f"tile={text:.100} must be auto, off or a number of pixels from {SMALLEST_SIDE} up."

@@ -42,6 +42,11 @@ class OnnxFile(NamedTuple):
         """All of it, as engines read it."""
         return self.graph + self.weights
 
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 that the file ends in, of all before it and the weights."""
+        return self.graph[-_DIGITS:].decode()
+
 
 def seal(graph: bytes, weights: bytes = b"") -> bytes:
     """Add the checksum to a serialised ONNX model, and to that of weights that stay beside it."""

@@ -8,7 +8,6 @@ float32 (docs/engines.md).
 from __future__ import annotations
 
 import base64
-import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -78,7 +77,7 @@ class OpenVinoEngine:
         self.description = f"OpenVINO in {self._precision} on cpu"
         self._file = read_onnx(path)
         # What is compiled is made of the file by this version of `_part`.
-        self._name = f"{ccnet.__version__} {hashlib.sha256(self._file.model).hexdigest()}"
+        self._name = f"{ccnet.__version__} {self._file.checksum}"
         self._compiled: dict[_Key, openvino.CompiledModel] = {}
         self._compiling = Lock()
         width = self._compile(_SHALLOW, "float32").output(0).shape[1] // 12
