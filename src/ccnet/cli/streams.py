@@ -34,22 +34,8 @@ def restore_stream(request: Request, source: str, target: str | None) -> None:
         result_format,
         stays,
     )
-    from ccnet.runs.folders import is_video
 
-    if target is not None and target.endswith("/"):
-        raise UsageError(f"--output {target} is a folder; name a file for one picture.")
-    if is_video(Path(source)):
-        raise UsageError(f"{source} is a video; name a file with --output.")
-    if source == STREAM and (sys.stdin is None or sys.stdin.isatty()):
-        raise UsageError(
-            "Standard input is a terminal or closed; send a picture in with < or a pipe."
-        )
-    if target in (None, STREAM) and (sys.stdout is None or sys.stdout.isatty()):
-        raise UsageError(
-            "Standard output is a terminal or closed; send it on with > or a pipe, or use -o."
-        )
-    if target and target != STREAM and not request.overwrite and os.path.lexists(target):
-        raise PictureError(taken(target))
+    _check_places(source, target, request.overwrite)
     data = sys.stdin.buffer.read() if source == STREAM else None
     try:
         picture = read_picture(source if data is None else data)
@@ -85,6 +71,26 @@ def restore_stream(request: Request, source: str, target: str | None) -> None:
     else:
         place_file(data, into, error=PictureError, overwrite=overwrite)
     typer.echo(os.fsencode(into))
+
+
+def _check_places(source: str, target: str | None, overwrite: bool) -> None:
+    """Raise what `restore_stream` does where it cannot read from or write to these."""
+    from ccnet.runs.folders import is_video
+
+    if target is not None and target.endswith("/"):
+        raise UsageError(f"--output {target} is a folder; name a file for one picture.")
+    if is_video(Path(source)):
+        raise UsageError(f"{source} is a video; name a file with --output.")
+    if source == STREAM and (sys.stdin is None or sys.stdin.isatty()):
+        raise UsageError(
+            "Standard input is a terminal or closed; send a picture in with < or a pipe."
+        )
+    if target in (None, STREAM) and (sys.stdout is None or sys.stdout.isatty()):
+        raise UsageError(
+            "Standard output is a terminal or closed; send it on with > or a pipe, or use -o."
+        )
+    if target and target != STREAM and not overwrite and os.path.lexists(target):
+        raise PictureError(taken(target))
 
 
 def taken_for(source: str, outcome: Outcome) -> str:
